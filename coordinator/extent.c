@@ -82,6 +82,13 @@ static void put_search_length(const struct plan *p, const char *run, struct buf 
                          clock_duration_text(all, time, sizeof time));
 }
 
+static bool all_by_count(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_stages; i++)
+        if (p->stages[i].duration_ns) return false;
+    return true;
+}
+
 static void put_length(const struct plan *p, const struct extent *x, struct buf *out)
 {
     char load[32], drain[32], stages[HUMAN_THINGS_MAX];
@@ -91,6 +98,9 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
         (void)buf_puts(out, "length: a search; each load ends by its number of requests");
     else if (x->stages == 0)
         put_search_length(p, load, out);
+    else if (all_by_count(p))
+        (void)buf_printf(out, "length: %s, as long as their requests take",
+                         human_things((double)x->stages, "stage", stages));
     else if (x->by_count)
         (void)buf_printf(out, "length: %s, some end by their number of requests alone; the others %s",
                          human_things((double)x->stages, "stage", stages), load);
@@ -99,7 +109,25 @@ static void put_length(const struct plan *p, const struct extent *x, struct buf 
                          p->stages[0].duration_auto ? " at most (duration: auto)"
                          : p->stages[0].steady_ns   ? " at most (duration: steady)"
                                                     : "");
-    (void)buf_printf(out, ", and at most %s more for answers that are still open (load.drain)\n", drain);
+    (void)buf_printf(out, ", and %sat most %s more for answers that are still open (load.drain)\n",
+                     x->stages == 0 ? "after each run " : "", drain);
+}
+
+static void put_requests(const struct plan *p, const struct extent *x, struct buf *out)
+{
+    const struct plan_stage *s = &p->stages[0];
+    bool search = p->search.goal != SEARCH_NONE;
+    char n[HUMAN_THINGS_MAX];
+    if (!isnan(x->requests))
+        (void)buf_printf(out, "requests: at most about %s\n", human_number(round(x->requests), n));
+    else if (search && s->requests)
+        (void)buf_printf(out, "requests: at most %s a run%s\n", human_things((double)s->requests, "request", n),
+                         p->search.goal == SEARCH_SLO ? ", and up to 4 times as many where the gates are undecided"
+                                                      : "");
+    else if (search && p->search.over_rate)
+        (void)buf_puts(out, "requests: in each run its rate times its length\n");
+    else
+        (void)buf_puts(out, "requests: as many as are answered in that time (closed loop)\n");
 }
 
 /* A timeout that is longer than a request can last: one that is never answered is then cut off, not timed out. Of the
@@ -181,14 +209,11 @@ static void put_curve(const struct plan *p, const char *before, struct buf *out)
 void extent_words(const struct plan *p, const char *before, struct buf *out)
 {
     struct extent x;
-    char n[HUMAN_MAX];
     extent_compute(p, &x);
     (void)buf_puts(out, before);
     put_length(p, &x, out);
-    if (isnan(x.requests))
-        (void)buf_printf(out, "%srequests: as many as are answered in that time (closed loop)\n", before);
-    else
-        (void)buf_printf(out, "%srequests: at most about %s\n", before, human_number(round(x.requests), n));
+    (void)buf_puts(out, before);
+    put_requests(p, &x, out);
     if (x.in_flight)
         (void)buf_printf(out, "%sin flight: at most %" PRIu64 " %sat once, over all agents\n", before, x.in_flight,
                          plan_has_trees(p) ? "session trees, each with any number of requests, " : "");

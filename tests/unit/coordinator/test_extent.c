@@ -69,6 +69,25 @@ static void test_search(void **state)
     }
 }
 
+/* How long it takes and how many requests it sends, of each kind of load. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const char *const CASES[][2] = {
+        {"concurrency: [1, 4], requests: 100",
+         "# length: 2 stages, as long as their requests take, and at most 1m more"},
+        {"stages: [{concurrency: 1, requests: 9}, {concurrency: 1, duration: 30s}]",
+         "# length: 2 stages, some end by their number of requests alone; the others 31s"},
+        {"concurrency: 4, duration: 30s", "# requests: as many as are answered in that time (closed loop)"},
+        {"search: plateau, duration: 30s", "# requests: as many as are answered in that time (closed loop)"},
+        {"search: plateau, duration: 30s", ", and after each run at most 30s more"},
+        {"search: plateau, requests: 200", "# requests: at most 200 requests a run\n"},
+        {"search: {plateau: {over: rate, from: 1, to: 8}}, duration: 30s",
+         "# requests: in each run its rate times its length"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        if (!says(CASES[i][1], "", CASES[i][0])) fail_msg("%s: not \"%s\"", CASES[i][0], CASES[i][1]);
+}
+
 /* What slo.abort_on_fail cannot do is said; with one load it can. */
 static void test_no_abort(void **state)
 {
@@ -155,8 +174,8 @@ static void test_left(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_left), cmocka_unit_test(test_unreachable),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_left),     cmocka_unit_test(test_unreachable),
                                        cmocka_unit_test(test_no_abort), cmocka_unit_test(test_search),
-                                       cmocka_unit_test(test_curve)};
+                                       cmocka_unit_test(test_kinds),    cmocka_unit_test(test_curve)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
