@@ -13,9 +13,8 @@
 #include "coordinator/answer/steady.h"
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
+#define OPEN_GREW 1.7     /* behind a queue twice as many are open at the last arrival as half the way to it */
 #define QUEUED 3          /* times the shortest wait for a first token */
-#define QUEUE_GREW 2      /* times the waits of the stage's first answers, … */
-#define ENDS_PART 0.3     /* … of such a part of it */
 #define STILL_LEAST_S 1.8 /* a server stands still when nothing comes for so long, … */
 #define STILL_PART 0.05   /* … for such a part of the window … */
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
@@ -370,34 +369,13 @@ static void hung_compute(const struct stage_data *s, double to_s, struct point *
     p->window_hung = cut - p->earlier_hung + (uint64_t)fmin((double)failed, late);
 }
 
-/* Requests open when the last one became due, to the second. */
-static double open_at_last(const struct stage_data *s)
+/* Did most wait in a queue, which those that came first did not? Else it is start-up, or prompts and answers that
+ * differ. Whole answers have no wait of their own: there the requests that are open grow until the last one is due. */
+static bool is_queued(const struct stage_data *s, const struct point *p)
 {
-    double open = 0, last = 0;
-    for (size_t i = 0; i < s->n_series; i++) {
-        const struct series_row *r = &s->series[i];
-        if (r->agent >= 0) continue;
-        open += r->due - r->done - r->failed;
-        if (r->due > 0) last = open;
-    }
-    return last;
-}
-
-/* Did first tokens come ever later, as behind a queue? Prompts that differ in length have short waits and long ones at
- * any time. Rows without such times tell nothing: then they may have. */
-static bool waits_grew(const struct stage_data *s)
-{
-    double sum[2] = {0}, n[2] = {0}, end = 0;
-    for (size_t i = 0; i < s->n_series; i++)
-        if (s->series[i].agent < 0 && s->series[i].ttft_p50_ms > 0) end = s->series[i].t_s;
-    for (size_t i = 0; i < s->n_series; i++) {
-        const struct series_row *r = &s->series[i];
-        bool late = r->t_s > (1 - ENDS_PART) * end;
-        if (r->agent >= 0 || !(r->ttft_p50_ms > 0) || (!late && r->t_s > ENDS_PART * end)) continue;
-        sum[late] += r->ttft_p50_ms;
-        n[late]++;
-    }
-    return n[0] == 0 || n[1] == 0 || sum[1] / n[1] > QUEUE_GREW * sum[0] / n[0];
+    const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *e2e = &p->metric[METRIC_E2E];
+    if (ttft->count) return ttft->q[0] > QUEUED * ttft->min && steady_waits_grew(s);
+    return e2e->count && e2e->q[0] > QUEUED * e2e->min && steady_open_at(s, 1) > OPEN_GREW * steady_open_at(s, 0.5);
 }
 
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
@@ -407,14 +385,12 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
     bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
-    double open = last ? open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    double open = last ? steady_open_at(s, 1) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
     open -= (double)p->window_hung;
     open -= (double)(last ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
-    const struct metric_stat *ttft = &p->metric[METRIC_TTFT];
-    bool queued = ttft->count && ttft->q[0] > QUEUED * ttft->min &&
-                  waits_grew(s); /* no start-up: those that came first did not wait so */
+    bool queued = is_queued(s, p); /* no start-up: those that came first did not wait so */
     bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
     bool seen =
         few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved && open > chance * sqrt(due);

@@ -10,6 +10,8 @@
 #define RAMP_SLOWER                                                                                                    \
     2.0 /* a ramp outruns a server when its answers take so many times as long as in the first half, … */
 #define RAMP_SWAMPED 1.5 /* … or so many times, and fewer than half of all requests have ended */
+#define QUEUE_GREW 2     /* times the waits of the stage's first answers, … */
+#define ENDS_PART 0.3    /* … of such a part of it */
 #define CHANCE 3         /* standard deviations of a count */
 
 struct batches {
@@ -233,4 +235,33 @@ double steady_still(const struct stage_data *s, double from_s, double to_s, doub
         before = row == ROW_LOW ? r->span_s : 0;
     }
     return longest;
+}
+
+double steady_open_at(const struct stage_data *s, double part)
+{
+    double open = 0, ret = 0, last = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].agent < 0 && s->series[i].due > 0) last = s->series[i].t_s;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        if (r->agent >= 0 || r->t_s > part * last) continue;
+        open += r->due - r->done - r->failed;
+        ret = open;
+    }
+    return ret;
+}
+
+bool steady_waits_grew(const struct stage_data *s)
+{
+    double sum[2] = {0}, n[2] = {0}, end = 0;
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].agent < 0 && s->series[i].ttft_p50_ms > 0) end = s->series[i].t_s;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        bool late = r->t_s > (1 - ENDS_PART) * end;
+        if (r->agent >= 0 || !(r->ttft_p50_ms > 0) || (!late && r->t_s > ENDS_PART * end)) continue;
+        sum[late] += r->ttft_p50_ms;
+        n[late]++;
+    }
+    return n[0] == 0 || n[1] == 0 || sum[1] / n[1] > QUEUE_GREW * sum[0] / n[0];
 }

@@ -172,6 +172,18 @@ static void test_outrun_by_count(void **state)
         rows[i].ttft_p50_ms = 100 + 200 * i;
     point_compute(&s, &plan, &p);
     assert_true(p.outrun);
+    struct hist *ttft = s.hist[METRIC_TTFT];
+    s.hist[METRIC_TTFT] = NULL; /* whole answers: what is open grows to the last arrival, … */
+    hist_reset(s.hist[METRIC_E2E]);
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(500000000), 20), 0);
+    assert_int_equal(hist_record(s.hist[METRIC_E2E], INT64_C(9000000000), 580), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.outrun);
+    for (int i = 0; i < 60; i++) /* … or has been as much for long: answers take 3 s, and some less */
+        rows[i].done = i < 3 || i > 17 ? 0 : 40;
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    s.hist[METRIC_TTFT] = ttft;
     for (int i = 0; i < 60; i++)
         rows[i].done = i < 15 ? 39 : i == 15 ? 15 : 0; /* those of the last moments */
     point_compute(&s, &plan, &p);
