@@ -13,7 +13,6 @@
 #include "coordinator/answer/steady.h"
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
-#define OPEN_GREW 1.7     /* behind a queue twice as many are open at the last arrival as half the way to it */
 #define QUEUED 3          /* times the shortest wait for a first token */
 #define STILL_LEAST_S 1.8 /* a server stands still when nothing comes for so long, … */
 #define STILL_PART 0.05   /* … for such a part of the window … */
@@ -375,7 +374,7 @@ static bool is_queued(const struct stage_data *s, const struct point *p)
 {
     const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *e2e = &p->metric[METRIC_E2E];
     if (ttft->count) return ttft->q[0] > QUEUED * ttft->min && steady_waits_grew(s);
-    return e2e->count && e2e->q[0] > QUEUED * e2e->min && steady_open_at(s, 1) > OPEN_GREW * steady_open_at(s, 0.5);
+    return e2e->count && e2e->q[0] > QUEUED * e2e->min && steady_times_grew(s);
 }
 
 /* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
@@ -385,7 +384,7 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
     bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
-    double open = last ? steady_open_at(s, 1) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
+    double open = last ? steady_open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
     open -= (double)p->window_hung;
     open -= (double)(last ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
     char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];

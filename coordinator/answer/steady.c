@@ -237,18 +237,37 @@ double steady_still(const struct stage_data *s, double from_s, double to_s, doub
     return longest;
 }
 
-double steady_open_at(const struct stage_data *s, double part)
+/* The end of the last row in which something became due. */
+static double last_due(const struct stage_data *s)
 {
-    double open = 0, ret = 0, last = 0;
+    double last = 0;
     for (size_t i = 0; i < s->n_series; i++)
         if (s->series[i].agent < 0 && s->series[i].due > 0) last = s->series[i].t_s;
+    return last;
+}
+
+double steady_open_at_last(const struct stage_data *s)
+{
+    double open = 0, last = last_due(s);
+    for (size_t i = 0; i < s->n_series; i++)
+        if (s->series[i].agent < 0 && s->series[i].t_s <= last)
+            open += s->series[i].due - s->series[i].done - s->series[i].failed;
+    return open;
+}
+
+bool steady_times_grew(const struct stage_data *s)
+{
+    double at_once = 0, open[2] = {0}, ended[2] = {0}, last = last_due(s);
     for (size_t i = 0; i < s->n_series; i++) {
         const struct series_row *r = &s->series[i];
-        if (r->agent >= 0 || r->t_s > part * last) continue;
-        open += r->due - r->done - r->failed;
-        ret = open;
+        bool late = r->t_s > (1 - ENDS_PART) * last;
+        if (r->agent >= 0 || r->t_s > last) continue;
+        at_once += r->due - r->done - r->failed;
+        if (!late && r->t_s > ENDS_PART * last) continue;
+        open[late] += at_once;
+        ended[late] += r->done + r->failed;
     }
-    return ret;
+    return ended[0] > 0 && open[1] * ended[0] > QUEUE_GREW * open[0] * ended[1];
 }
 
 bool steady_waits_grew(const struct stage_data *s)

@@ -30,8 +30,11 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, doub
 /* The longest time in the same rows in which requests were open and next to nothing came of any; when it began (s from
  * T0), and how many were open. 0: there is none, to the length of a row. */
 double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open);
-/* Requests open at this part of the time until the last one became due, to a row. */
-double steady_open_at(const struct stage_data *s, double part);
+/* Requests open when the last one became due, to a row. */
+double steady_open_at_last(const struct stage_data *s);
+/* Until then, did requests take ever longer, as behind a queue? By Little's law, open requests against those that end:
+ * long answers alone are open for as long at its end as at its beginning. */
+bool steady_times_grew(const struct stage_data *s);
 /* Did first tokens come ever later, as behind a queue? Prompts that differ in length have short waits and long ones at
  * any time. Rows without such times tell nothing: then they may have. */
 bool steady_waits_grew(const struct stage_data *s);
