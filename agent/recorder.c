@@ -365,12 +365,18 @@ static void record_ok(struct recorder *r, const struct stream *s, const struct s
     if (s->t.closed != 0) recorder_tail(r, s, s->t.closed);
 }
 
+/* How long it was in flight in the window. */
+static uint64_t flight_ns(const struct recorder *r, const struct stream *s, int64_t now)
+{
+    int64_t from = s->t.sent > r->window_from ? s->t.sent : r->window_from,
+            to = now < r->window_to ? now : r->window_to;
+    return s->t.sent != 0 && to > from ? (uint64_t)(to - from) : 0;
+}
+
 /* A request of the warm-up that is still in flight in the window takes part in the load, and in no latency. */
 static void record_earlier(struct recorder *r, const struct stream *s, int64_t now)
 {
-    int64_t to = now < r->window_to ? now : r->window_to;
-    if (s->t.sent != 0 && s->t.due < r->window_from && to > r->window_from)
-        count(r, COUNTER_WIN_EARLIER_NS, (uint64_t)(to - (s->t.sent > r->window_from ? s->t.sent : r->window_from)));
+    if (s->t.due < r->window_from) count(r, COUNTER_WIN_EARLIER_NS, flight_ns(r, s, now));
 }
 
 /* One of the warm-up that waited through the whole window is known to be slower than its age at the window's end,
@@ -426,6 +432,7 @@ static void record_end(struct recorder *r, const struct stream *s, enum counter 
     record_window(r, s, &n, ok);
     if (ok) return;
     count(r, COUNTER_FAILED_TOKENS, s->events);
+    if (outcome != COUNTER_CANCELLED) count(r, COUNTER_WIN_UNSERVED_NS, flight_ns(r, s, now));
     if (failed) {
         r->snap->series_failed++;
         if (s->t.sent != 0) sample(r, METRIC_FAIL_TIME, now - s->t.sent, 1);

@@ -367,6 +367,7 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
 {
     bool invalid = p->verdict.status == VERDICT_INVALID;
     bool none = o->gate->subject == GATE_METRIC && samples_of(p, o->gate->metric) == 0;
+    char users[HUMAN_THINGS_MAX];
     if (invalid)
         (void)snprintf(buf, n, ": the point is invalid");
     else if (o->never)
@@ -378,7 +379,12 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
         (void)snprintf(buf, n, ": the server was gone before the window's end, and requests that failed are not in it");
     else if (none)
         (void)snprintf(buf, n, ": there is no sample of %s", METRICS[o->gate->metric].name);
-    return invalid || o->never || o->grows || o->gone || none;
+    else if (o->hung)
+        (void)snprintf(buf, n,
+                       ": the requests keep it, but %u of %s got no answer, and in a closed loop they are the fewer "
+                       "of the requests the longer the stage is",
+                       p->users_hung, human_things(p->users, "user", users));
+    return invalid || o->never || o->grows || o->gone || none || o->hung;
 }
 
 static const char *words_cut(const struct point *p)
@@ -460,6 +466,16 @@ static size_t words_failed(const struct gate_outcome *o, const struct point *p, 
     return at;
 }
 
+/* A share of the requests that is kept, and a share of the users of a closed loop that is not. */
+static size_t words_users(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
+{
+    char share[HUMAN_MAX];
+    double unserved = p->users_unserved / p->users;
+    bool told = o->result == GATE_PASS && o->gate->subject == GATE_ERROR_RATE && unserved > o->gate->value;
+    if (!told) return 0;
+    return (size_t)snprintf(buf, n, "; such requests took %s of the users' time", human_percent(unserved, share));
+}
+
 /* Which requests the value is of, where that is not plain. Returns the words' length. */
 static size_t words_counted(const struct gate_outcome *o, const struct point *p, bool follows, char *buf, size_t n)
 {
@@ -484,6 +500,7 @@ const char *gate_words(const struct gate_outcome *o, const struct point *p, char
         PUT(" (95 %%: %s to %s)", gate_value_words(o->gate, o->lo, lo, sizeof lo),
             gate_value_words(o->gate, o->hi, hi, sizeof hi));
     if (at < n) at += words_counted(o, p, at > 0, buf + at, n - at);
+    if (at < n) at += words_users(o, p, buf + at, n - at);
     if (o->result != GATE_INCONCLUSIVE) return buf;
     PUT("%sinconclusive", at ? "; " : "");
     if (at < n) words_undecided(o, p, buf + at, n - at);
@@ -525,6 +542,20 @@ static bool lies_beyond(const struct plan_gate *gate, const struct point *p)
     return latency && p->gone && (double)point_errors(p) > beyond;
 }
 
+bool gate_users_hung(const struct plan_gate *gate, const struct point *p)
+{
+    bool errors = gate->subject == GATE_ERROR_RATE;
+    bool share = errors || (gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE);
+    double hung = p->users_hung;
+    if (!share || !is_upper(gate) || !(hung > 0)) return false;
+    if (!errors) { /* those that are known to be over the limit */
+        const struct hist *cut = point_cut(p, gate->metric);
+        uint64_t over = cut ? cut->count - hist_count_at_most(cut, (int64_t)gate->value) : 0;
+        hung = fmin(hung, (double)(over + gate_failed_over(gate, p)));
+    }
+    return hung > (errors ? gate->value : 1 - gate->q) * p->users;
+}
+
 /* The value lies among requests of which nothing is known but that they count as over the limit. */
 static bool is_just_over(const struct plan_gate *gate, const struct point *p, double value)
 {
@@ -562,7 +593,8 @@ void gate_check(const struct plan_gate *gate, const struct point *p, struct gate
     if (ret->result == GATE_INCONCLUSIVE) what_decides(gate, p, limit, ret);
     ret->grows = ret->result == GATE_PASS && upper && grows_with_stage(gate, p);
     ret->gone = ret->result == GATE_PASS && upper && lies_beyond(gate, p);
-    if (ret->grows || ret->gone) ret->result = GATE_INCONCLUSIVE;
+    ret->hung = ret->result == GATE_PASS && gate_users_hung(gate, p);
+    if (ret->grows || ret->gone || ret->hung) ret->result = GATE_INCONCLUSIVE;
 }
 
 bool gate_is_clear(const struct gate_outcome *o, const struct point *p)

@@ -15,6 +15,9 @@ struct gate_outcome {
     bool gone;  /* inconclusive: the limit is kept, and the value lies among requests that a server that was gone failed
                  */
     bool grows; /* inconclusive: the limit is kept, at a rate that outran the server: a longer stage might break it */
+    bool hung;  /* inconclusive: the limit is kept by the requests, and not by the users of a closed loop, of whom some
+                 * hang
+                 */
     bool together;     /* pass: this run alone does not show it; all runs of the load do, by which a search decides */
     bool no_memory;    /* what it says lacks something for want of memory alone: nothing to report */
     const char *never; /* inconclusive: why the plan can give no sample for it (gate_plan.h); NULL when it can */
@@ -31,6 +34,9 @@ bool gate_is_clear(const struct gate_outcome *o, const struct point *p);
  * never answered where the age at which they were cut off tells nothing of it (tpot, user_speed, latencies by turn). 0
  * where the gate is of no latency of answers. */
 uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p);
+/* Are more users of a closed loop without an answer (users_hung of point.h) than the limit allows? Among its requests
+ * they are the fewer the longer the stage is. For limits on a share of the requests: errors.rate, upper percentiles. */
+bool gate_users_hung(const struct plan_gate *gate, const struct point *p);
 const char *gate_result_name(enum gate_result r);
 /* "3.27 % (95 %: 2.1 % to 4.8 %)", and for an inconclusive gate what would decide it: in the gate's own unit. p: the
  * point it was read at. Returns buf. */

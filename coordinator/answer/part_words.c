@@ -6,11 +6,13 @@
 #include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/mix.h"
 
-#define PART_LOST 0.9   /* of the requests of a workload, a model or an address */
-#define PARTS_MOST 3    /* of these, named */
-#define BROKEN_TELL 0.1 /* of the conversations that ended */
-#define ANEW_TELL 0.5   /* of the requests, a connection that was closed for another reason than the load */
-#define UPLOAD_TELL 0.1 /* of TTFT */
+#define PART_LOST 0.9      /* of the requests of a workload, a model or an address */
+#define PARTS_MOST 3       /* of these, named */
+#define BROKEN_TELL 0.1    /* of the conversations that ended */
+#define ANEW_TELL 0.5      /* of the requests, a connection that was closed for another reason than the load */
+#define UPLOAD_TELL 0.1    /* of TTFT */
+#define UNSERVED_TELL 0.02 /* of the users of a closed loop, … */
+#define UNSERVED_TIMES 2   /* … and so many times the share of the requests */
 
 static bool is_lost(uint64_t ok, uint64_t failed)
 {
@@ -67,6 +69,27 @@ static void say_addresses(const struct point *points, size_t n, struct answer *a
         answer_say(a, "to %s failed, and other addresses of the target answer. ", all.row[i].address);
     }
     say_more(a, lost);
+}
+
+/* How many users of a closed loop had nothing, where their requests do not show it: at the load where it is most. */
+static void say_users(const struct point *points, size_t n, struct answer *a)
+{
+    const struct point *most = NULL;
+    char unserved[HUMAN_MAX], served[HUMAN_MAX], all[HUMAN_THINGS_MAX], load[LOAD_LABEL];
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        double share = p->users_unserved / p->users, requests = (double)(p->window_failed + p->window_cut);
+        if (!(share > UNSERVED_TELL) || !(share > UNSERVED_TIMES * requests / (double)point_due(p))) continue;
+        if (!most || share > most->users_unserved / most->users) most = p;
+    }
+    if (!most) return;
+    double nothing = round(10 * most->users_unserved) / 10,
+           good = round(10 * fmax(0, most->concurrency - most->users_unserved)) / 10;
+    (void)human_things(most->users, "user", all);
+    if (n > 1) answer_say(a, "Load %s: ", load_label(&most->requested, load));
+    answer_say(a, "%s of %s on average waited for requests that failed or got no whole answer, and %s were served. ",
+               human_number(nothing, unserved), all, human_number(good, served));
+    answer_say(a, "Few of the requests are such, since users who are answered make many more. ");
 }
 
 /* Later turns have the longest prompts, and what a cache may know. */
@@ -139,6 +162,7 @@ void part_words(const struct plan *plan, const struct point *points, size_t n, s
         say_mix(plan, points, n, a);
         say_addresses(points, n, a);
     }
+    say_users(points, n, a);
     say_broken(plan, a);
     say_connections(plan, points, n, a);
     say_upload(points, n, a);

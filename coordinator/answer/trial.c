@@ -79,8 +79,10 @@ void trial_add(struct trial *t, const struct plan *plan, const struct point *p)
     t->rounds++;
     if (p->no_memory) t->no_memory = true;
     t->outrun = p->outrun;
+    t->hung = false;
     for (size_t i = 0; i < plan->n_gates && i < TRIAL_GATES; i++) {
         const struct plan_gate *gate = &plan->gates[i];
+        t->hung |= gate_users_hung(gate, p);
         if (binomial(gate))
             count(gate, p, &t->gate[i].bad, &t->gate[i].n);
         else
@@ -112,7 +114,7 @@ enum trial_say trial_say(const struct trial *t, const struct plan *plan)
         leans_fail |= s == TRIAL_LEANS_FAIL && !asks;
         leans_low |= s == TRIAL_LEANS_FAIL && asks;
     }
-    if (leans_fail || t->outrun) return TRIAL_LEANS_FAIL; /* a higher rate would give no more */
+    if (leans_fail || t->outrun || t->hung) return TRIAL_LEANS_FAIL; /* a higher rate would give no more */
     if (low) return TRIAL_LOW;
     if (leans_low) return TRIAL_LEANS_LOW;
     return leans_pass ? TRIAL_LEANS_PASS : TRIAL_PASS;

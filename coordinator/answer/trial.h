@@ -20,6 +20,7 @@ struct trial {
     uint32_t rounds; /* runs that counted */
     uint32_t spoilt; /* runs that decide nothing: degraded, aborted, invalid */
     bool outrun;     /* the rate of the last run outran the server: no limit is kept for long */
+    bool hung;       /* in the last run more users hung than a gate allows, though the requests may keep it */
     bool no_memory;  /* a gate lacks a figure for want of memory alone: what is said here decides nothing */
     struct {
         uint64_t bad, n;      /* of binomial gates */

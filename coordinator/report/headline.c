@@ -78,6 +78,8 @@ static bool add_undecided(const struct analysis *a, struct headline *h)
         return add_gates(a, GATE_INCONCLUSIVE, false, "the rate outran the server, which leaves undecided: ", h);
     if (first && first->gone)
         return add_gates(a, GATE_INCONCLUSIVE, false, "the server was gone, which leaves undecided: ", h);
+    if (first && first->hung)
+        return add_gates(a, GATE_INCONCLUSIVE, false, "users got no answer, which leaves undecided: ", h);
     bool none = first && first->gate->subject == GATE_METRIC && !(first->had > 0) &&
                 a->points[first->point].metric[first->gate->metric].count == 0;
     return add_gates(a, GATE_INCONCLUSIVE, false,

@@ -152,6 +152,7 @@ run_at /held 'concurrency: [6], duration: 4s, warmup: 1s, drain: 2s' # the first
 expect '.points[0] | (.window | .unanswered >= 2 and .unanswered_earlier == 2 and .cut_off >= 2) and .evidence.counters.window_earlier_hung == 2' 'requests that hang since the warm-up are unanswered'
 expect '.points[0] | .error_rate > 0 and (.ledger | .due == .ok + .aborted)' 'and errors, and the ledger balances'
 expect '.answer.text | contains("without an answer in all of it: 2 of 6 requests in flight.")' 'and the answer says so'
+expect '(.answer.text | contains("2 of 6 users on average waited for requests that failed or got no whole answer, and 4 were served.")) and (.points[0].achieved.concurrency_served | . > 3.8 and . < 4.1)' 'and how many users were served'
 expect '[.points[0].verdict.reasons[], .answer.text] | any(contains("load.warmup")) | not' 'and no longer warm-up is advised'
 run_at /negative 'concurrency: [2], duration: 1s'
 expect '([.answer.text, .outcome.causes[].text] | any(contains("a number that is none ("))) and .points[0].output_tokens.p50 == 8' 'a negative usage is not taken in silence'

@@ -62,6 +62,30 @@ static void test_servers(void **state)
     silent(&w, "new connection");
 }
 
+/* In a closed loop those that are answered make most of the requests. */
+static void test_users(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    struct point *p = add(&w, 12, 1);
+    p->users = 12;
+    p->window_failed = 8;
+    p->users_unserved = 0.15; /* as much as of the requests */
+    finish_capacity(&w, 1000);
+    silent(&w, "on average waited");
+    p->users_unserved = 3.97;
+    finish_capacity(&w, 1000);
+    says(&w, "4 of 12 users on average waited for requests that failed or got no whole answer, and 8 were served. ");
+    p->window_failed = 300;
+    finish_capacity(&w, 1000);
+    silent(&w, "on average waited");
+    add(&w, 24, 1)->users = 24;
+    p->window_failed = 8;
+    finish_capacity(&w, 1000);
+    says(&w, "Load 12: 4 of 12 users on average waited ");
+}
+
 /* How long a request takes to be sent is a part of TTFT that says nothing of the server's speed. */
 static void test_upload(void **state)
 {
@@ -83,6 +107,7 @@ static void test_upload(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_servers), cmocka_unit_test(test_upload)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_servers), cmocka_unit_test(test_users),
+                                       cmocka_unit_test(test_upload)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,36 @@ static void test_cancelled(void **state)
     stage_done(&s);
 }
 
+/* A third of the users hang, and are a hundredth of the requests. */
+static void test_users(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    s.hist[METRIC_CUT_AGE] = hist_new(), s.hist[METRIC_FAIL_AGE] = hist_new();
+    point_compute(&s, &plan, &p);
+    assert_true(p.users == 32 && p.users_hung == 0);
+    is(p.users_unserved, 0);
+    s.counters[COUNTER_WIN_UNSERVED_NS] = UINT64_C(50000000000) * 10;
+    assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(55000000000), 8), 0);
+    assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(60000000000), 2), 0); /* timed out in the drain */
+    assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(5000000000), 20), 0); /* one after the other */
+    point_compute(&s, &plan, &p);
+    assert_true(p.users_hung == 10);
+    is(p.users_unserved, 10);
+    s.aborted = true; /* Ctrl-C twice: what was cut off then tells nothing */
+    point_compute(&s, &plan, &p);
+    assert_true(p.users == 0 && p.users_hung == 0);
+    s.aborted = false;
+    s.uncounted[COUNTER_WIN_UNSERVED_NS] = true;
+    point_compute(&s, &plan, &p);
+    assert_true(p.users == 0);
+    stage_done(&s);
+}
+
 /* Requests of the warm-up that wait through the whole window are no errors of the warm-up's length. */
 static void test_hung_since_before(void **state)
 {
@@ -367,13 +397,9 @@ static void test_ramp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cancelled),
-                                       cmocka_unit_test(test_hung_since_before),
-                                       cmocka_unit_test(test_long_answers),
-                                       cmocka_unit_test(test_overrun),
-                                       cmocka_unit_test(test_outrun_by_count),
-                                       cmocka_unit_test(test_outrun),
-                                       cmocka_unit_test(test_hung),
-                                       cmocka_unit_test(test_ramp)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_users),   cmocka_unit_test(test_hung_since_before),
+        cmocka_unit_test(test_long_answers), cmocka_unit_test(test_overrun), cmocka_unit_test(test_outrun_by_count),
+        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_hung),    cmocka_unit_test(test_ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "coordinator/answer/search.h"
+#include "coordinator/answer/trial.h"
 #include "tests/unit/simload.h"
 
 #define S INT64_C(1000000000)
@@ -523,6 +524,22 @@ static void test_more_time(void **state)
     search_destroy(&s);
 }
 
+/* A load at which users hang does not pass for the many requests of the others. */
+static void test_users_hung(void **state)
+{
+    (void)state;
+    struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+    struct plan plan = {.gates = &gate, .n_gates = 1};
+    struct point p = {.window_ok = 2000, .window_unanswered = 4, .users = 12, .users_hung = 4};
+    struct trial t;
+    trial_begin(&t, 12);
+    trial_add(&t, &plan, &p);
+    assert_int_equal(trial_say(&t, &plan), TRIAL_LEANS_FAIL);
+    p.users_hung = 0;
+    trial_add(&t, &plan, &p);
+    assert_int_equal(trial_say(&t, &plan), TRIAL_PASS);
+}
+
 static void test_stage_enough(void **state)
 {
     (void)state;
@@ -551,6 +568,6 @@ int main(void)
         cmocka_unit_test(test_scripts),      cmocka_unit_test(test_nothing_ok),  cmocka_unit_test(test_asks_for_load),
         cmocka_unit_test(test_invalid),      cmocka_unit_test(test_replay),      cmocka_unit_test(test_more_time),
         cmocka_unit_test(test_stage_enough), cmocka_unit_test(test_concurrency), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_cliff),        cmocka_unit_test(test_plateau)};
+        cmocka_unit_test(test_users_hung),   cmocka_unit_test(test_cliff),       cmocka_unit_test(test_plateau)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
