@@ -214,11 +214,14 @@ static void say_gates_of_load(const struct plan *plan, struct answer *a)
 static void say_no_slo(const struct plan *plan, struct answer *a)
 {
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
+    bool at_from = a->search.failed_load <= plan->search.from;             /* not of NaN */
     if (plan->search.goal == SEARCH_SLO && !nowhere) {
         answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
         if (!isnan(a->search.failed_load))
             say_load(a, a->search.over ? "; they are broken at " : "; the limits are broken at ", a->search.failed_load,
-                     "");
+                     a->search.over && at_from ? ", where the search began, so that no higher load was tried" : "");
+        if (a->search.over && at_from && (plan->search.over_rate || plan->search.from > 1))
+            answer_say(a, ". A lower load.search.from may find one that keeps them");
         if (!isnan(a->search.low_load)) {
             say_load(a, "; a load up to ", a->search.low_load, " is too low for ");
             say_gates_of_load(plan, a);

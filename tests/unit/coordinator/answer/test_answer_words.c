@@ -569,28 +569,6 @@ static void test_ended_by_time(void **state)
     silent(&w, "by its duration");
 }
 
-/* A load that a search asked for twice: what one run of it gave does not deny the other. */
-static void test_load_twice(void **state)
-{
-    (void)state;
-    static struct world w;
-    sweep(&w, 8, 1);
-    w.plan.search.goal = SEARCH_PLATEAU;
-    w.run.plan = &w.plan;
-    w.p[w.n++] = w.p[1]; /* load 2 again */
-    w.p[w.n - 1].window_ok = 0;
-    w.a.search = (struct search_outcome){.nothing_load = 2, .loads = 4, .runs = (uint32_t)w.n};
-    answer_words(&w.plan, w.p, w.n, &w.a);
-    says(&w, "Of 2 runs that asked for 2 concurrent requests, 1 had no request due in the window that ended ok.");
-    silent(&w, "At 2 concurrent requests no request");
-    w.p[w.n] = w.p[1]; /* and a third time, when the run was interrupted: the search was not told of it */
-    answer_words(&w.plan, w.p, w.n + 1, &w.a);
-    says(&w, "Of 2 runs that asked for 2 concurrent requests, 1 had no request due in the window that ended ok.");
-    w.p[1].window_ok = 0;
-    answer_words(&w.plan, w.p, w.n, &w.a);
-    says(&w, "At 2 concurrent requests no request due in the window ended ok.");
-}
-
 /* A gate on the answer itself: CI sees a regression of what the endpoint carries. */
 static void test_capacity(void **state)
 {
@@ -662,15 +640,12 @@ static void test_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),    cmocka_unit_test(test_unseen),
-                                       cmocka_unit_test(test_failures),      cmocka_unit_test(test_cancelled),
-                                       cmocka_unit_test(test_earlier_build), cmocka_unit_test(test_after),
-                                       cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),
-                                       cmocka_unit_test(test_drift),         cmocka_unit_test(test_no_tokens),
-                                       cmocka_unit_test(test_counts),        cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity),
-                                       cmocka_unit_test(test_load_twice),    cmocka_unit_test(test_remarks),
-                                       cmocka_unit_test(test_ended_by_time), cmocka_unit_test(test_no_steady_window),
-                                       cmocka_unit_test(test_left_out)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_other_ends),    cmocka_unit_test(test_unseen),           cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_earlier_build),    cmocka_unit_test(test_after),
+        cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),           cmocka_unit_test(test_drift),
+        cmocka_unit_test(test_no_tokens),     cmocka_unit_test(test_counts),           cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity),         cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_ended_by_time), cmocka_unit_test(test_no_steady_window), cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
