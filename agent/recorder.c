@@ -309,6 +309,7 @@ static void record_form(struct recorder *r, const struct stream *s, const struct
     if (s->finish_by == FINISH_NONE && !s->dialect->no_tokens) count(r, COUNTER_FINISH_NONE, 1);
     if (s->from_cache) count(r, COUNTER_FROM_CACHE, 1);
     if (s->events > 0 && s->t.first_content == 0) count(r, COUNTER_NO_TEXT, 1);
+    count(r, COUNTER_REFUSALS, s->refused);
     if (!waited(s) && stream_came_at_once(s, n->seen)) count(r, COUNTER_AT_ONCE, 1);
     if (!waited(s)) record_first_alone(r, s);
     if (s->ended_by == STREAM_END_BODY && s->dialect->ends_as_learnt) count(r, COUNTER_ENDED_BY_BODY, 1);

@@ -25,6 +25,7 @@ enum event_flag {
     EVENT_UNREAD = 1 << 9,    /* a number of usage that is none: negative, broken, a word */
     EVENT_GUESS = 1 << 10,    /* usage whose input may be an estimate: a later number counts in its place */
     EVENT_AGAIN = 1 << 11,    /* the text is that of the answer so far: new only where no other event had text */
+    EVENT_REFUSAL = 1 << 12,  /* with EVENT_CONTENT: the text refuses to answer */
 };
 /* How events lie in the body. */
 enum framing {

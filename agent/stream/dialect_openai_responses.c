@@ -72,6 +72,7 @@ static uint32_t flag_of(struct type t)
 {
     if (!ends_with(t, ".delta")) return 0;
     if (holds(t, "reasoning")) return EVENT_REASONING;
+    if (holds(t, "refusal")) return EVENT_CONTENT | EVENT_REFUSAL;
     return holds(t, "_call") || holds(t, "arguments") ? EVENT_TOOL : EVENT_CONTENT;
 }
 

@@ -69,7 +69,7 @@ static void note_text(struct event_scan *s, uint32_t flag)
     if (s->j.len == 0) return;
     s->ev->flags |= flag;
     json_note(&s->j, JSON_NOTE_TEXT);
-    if (s->text && flag == EVENT_CONTENT) (void)buf_put(s->text, s->j.text, s->j.len);
+    if (s->text && (flag & EVENT_CONTENT)) (void)buf_put(s->text, s->j.text, s->j.len);
 }
 
 void event_scan_text(struct event_scan *s, uint32_t flag)
@@ -87,11 +87,12 @@ static void take_parts(struct event_scan *s, uint32_t flag, bool nested)
     while (event_scan_item(s)) {
         while (event_scan_key(s)) {
             bool thought = JSON_IS(&s->j, "thinking") || JSON_IS(&s->j, "summary");
-            if (!thought && !JSON_IS(&s->j, "text")) {
+            bool refused = JSON_IS(&s->j, "refusal");
+            if (!thought && !refused && !JSON_IS(&s->j, "text")) {
                 (void)json_skip(&s->j);
                 continue;
             }
-            uint32_t what = thought ? EVENT_REASONING : flag;
+            uint32_t what = thought ? EVENT_REASONING : refused ? EVENT_CONTENT | EVENT_REFUSAL : flag;
             enum json_token t = json_next(&s->j);
             if (t == JSON_STRING)
                 note_text(s, what);

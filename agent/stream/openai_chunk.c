@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) void take_delta(struct event_scan *
         else if (JSON_IS(&s->j, "function_call"))
             event_scan_function(s);
         else if (JSON_IS(&s->j, "refusal"))
-            event_scan_text(s, EVENT_CONTENT);
+            event_scan_text(s, EVENT_CONTENT | EVENT_REFUSAL);
         else if (JSON_IS(&s->j, "error"))
             event_scan_error(s);
         else if (is_beside(&s->j))

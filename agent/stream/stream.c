@@ -53,6 +53,12 @@ static uint32_t event_tokens(uint32_t *counted, const struct event *ev)
     return now - before;
 }
 
+static void take_first_content(struct stream *s, uint32_t flags, int64_t at)
+{
+    s->t.first_content = at;
+    s->refused = flags & EVENT_REFUSAL;
+}
+
 /* This and take() are what a token costs: inline, which -O2 leaves out. */
 static inline __attribute__((always_inline)) void take_token(struct stream *s, uint32_t flags, uint32_t tokens,
                                                              int64_t at)
@@ -64,7 +70,7 @@ static inline __attribute__((always_inline)) void take_token(struct stream *s, u
         gaps_put(&s->gaps, at - s->t.last_token, tokens);
     s->t.last_token = at;
     if ((flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
-    if (s->t.first_content == 0 && (flags & EVENT_CONTENT)) s->t.first_content = at;
+    if (s->t.first_content == 0 && (flags & EVENT_CONTENT)) take_first_content(s, flags, at);
     if (at >= s->window_from && at < s->window_to) s->window_events++;
 }
 
@@ -81,7 +87,7 @@ static void take_choice(struct stream *s, const struct event *ev, int64_t at)
     s->pieces += c->last != at || ev->choice >= STREAM_CHOICES; /* in the last place, it may be another's */
     c->last = s->t.last_token = at;
     if ((ev->flags & EVENT_TOKEN) == EVENT_REASONING) s->thoughts++;
-    if (s->t.first_content == 0 && (ev->flags & EVENT_CONTENT)) s->t.first_content = at;
+    if (s->t.first_content == 0 && (ev->flags & EVENT_CONTENT)) take_first_content(s, ev->flags, at);
     if (at >= s->window_from && at < s->window_to) s->window_events++;
 }
 

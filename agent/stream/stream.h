@@ -84,6 +84,7 @@ struct stream {
     uint32_t counted;       /* usage's output tokens at the last token event; UINT32_MAX: not given */
     uint32_t counted_first; /* the same at the first token event */
     bool usage, finish, end, error, malformed;
+    bool refused;             /* its first visible text refuses to answer (EVENT_REFUSAL) */
     bool unread, fell;        /* usage had a number that is none; its output tokens fell */
     bool guessed;             /* the input tokens may be an estimate */
     bool from_cache;          /* a header says that a cache answered */

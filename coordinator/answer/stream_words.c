@@ -148,6 +148,9 @@ static void say_ends(const struct plan *plan, struct answer *a)
     if ((double)a->counters[COUNTER_NO_TEXT] > LENGTH_OFF * (double)a->answered)
         answer_say(a, "%s of %s had no visible text, only reasoning or tool calls. ",
                    human_count(a->counters[COUNTER_NO_TEXT], n), all);
+    if ((double)a->counters[COUNTER_REFUSALS] > ENDS_TELL * (double)a->answered)
+        answer_say(a, "%s of %s refused to answer, in a text that says so (refusal): they count as ok. ",
+                   human_count(a->counters[COUNTER_REFUSALS], n), all);
     (void)human_things((double)a->requests, "answer", all); /* those that failed have a reason too */
     if ((double)a->counters[COUNTER_FINISH_OTHER] > ENDS_TELL * (double)a->requests) {
         answer_say(a, "%s of %s ended with a finish reason that plateau does not know%s",

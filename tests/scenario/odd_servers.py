@@ -94,6 +94,8 @@ PLACES = {
     "/statuses": (lambda n: whole("503 Service Unavailable", "text/plain", "busy") if next(TURN) % 5 else whole("500 Internal Server Error", "text/plain", "boom"), False),
     "/still": (lambda n: [(pause(1.5, 4.5), b"")] + good(n), False),
     "/held": (lambda n: [(20 if next(FIRST) < 2 else 0, b"")] + good(n), False),
+    "/refusing": (lambda n: stream([event({"choices": [{"index": 0, "delta": {"refusal": "no "}, "finish_reason": None}]}) for _ in range(n - 1)]
+                                   + [event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}), usage(n), event("[DONE]")]), False),
     "/negative": (lambda n: stream(tokens(n) + [usage(-n), event("[DONE]")]), False),
     "/zero": (lambda n: stream(tokens(n) + [usage(0), event("[DONE]")]), False),
     "/groq": (lambda n: stream(tokens(n) + [event({"choices": [], "x_groq": {"id": "r", "usage": {"prompt_tokens": 16, "completion_tokens": 3 * n}}}), event("[DONE]")]), False),

@@ -110,7 +110,10 @@ static void test_flags(void **state)
         {"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\"}}]}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"tool_calls\":[3,null,{\"function\":4}]}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\"x\"}}}]}", EVENT_TOOL},
-        {"{\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}", EVENT_CONTENT | EVENT_REFUSAL},
+        {"{\"choices\":[{\"delta\":{\"content\":\"a\",\"refusal\":null}}]}", EVENT_CONTENT},
+        {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}}]}",
+         EVENT_CONTENT | EVENT_REFUSAL},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}}]}", EVENT_CONTENT},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"\"}, 7]}}]}", 0},
         {"{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\","
@@ -383,7 +386,7 @@ static void test_other_scanners(void **state)
         const char *name, *text;
         uint32_t flags, in, out, cached;
     } rows[] = {
-        {API_OPENAI_RESPONSES, "response.refusal.delta", "{\"delta\":\"no\"}", EVENT_CONTENT, 0, 0, 0},
+        {API_OPENAI_RESPONSES, "response.refusal.delta", "{\"delta\":\"no\"}", EVENT_CONTENT | EVENT_REFUSAL, 0, 0, 0},
         {API_OPENAI_RESPONSES, "", "{\"delta\":\"x\",\"type\":\"response.reasoning_summary_text.delta\"}",
          EVENT_REASONING, 0, 0, 0},
         {API_OPENAI_RESPONSES, "response.function_call_arguments.delta", "{\"delta\":\"{\"}", EVENT_TOOL, 0, 0, 0},
