@@ -18,7 +18,7 @@
   const tone = (say) => say === "better" ? "valid" : say === "worse" ? "invalid" : "";
 
   for (const r of data.runs)
-    $("runs").append(el("p", "soft", r.label + " = " + r.dir + ": " + (r.name || "unnamed") + ", run " + r.run + ", plan " + r.plan_hash.slice(0, 12) + ", " + things(r.points.length, "point")));
+    $("runs").append(el("p", "soft", r.label + " = " + r.dir + ": " + (r.name || "unnamed") + ", run " + r.run + ", plan " + r.plan_hash.slice(0, 12) + ", " + things(r.points.length, "point") + (r.found ? ". Its search found " + r.found : "")));
 
   for (const c of data.comparisons) {
     const line = el("p");

@@ -31,12 +31,14 @@ static void put_changes(struct json_out *j, const struct change *c)
 
 static void put_run(struct json_out *j, const struct compared_run *r, enum load_axis axis)
 {
+    char found[COMPARE_FOUND_WORDS];
     json_object(j, NULL);
     json_string(j, "label", r->label);
     json_string(j, "dir", r->dir);
     json_string(j, "name", r->a->run->plan ? r->a->run->plan->name : NULL);
     json_string(j, "run", r->a->run->run_id);
     json_string(j, "plan_hash", r->a->run->plan_hash);
+    json_string(j, "found", compare_found_words(r->a, found));
     json_array(j, "points");
     for (size_t i = 0; i < r->a->n_points; i++) {
         const struct point *p = &r->a->points[i];

@@ -141,6 +141,37 @@ static void notes(const struct comparison *c, const char *a, const char *b, stru
                          human_things((double)c->left_out_a, "point", points), c->left_out_b);
 }
 
+const char *compare_found_words(const struct analysis *r, char buf[COMPARE_FOUND_WORDS])
+{
+    const struct answer *a = &r->answer;
+    enum search_goal goal = r->run->plan ? r->run->plan->search.goal : SEARCH_NONE;
+    bool slo = goal == SEARCH_SLO, open = slo ? a->slo_open_end : !a->plateau_reached;
+    char rate[HUMAN_MAX], load[HUMAN_THINGS_MAX];
+    double at = slo ? a->search.load : a->knee; /* as asked for */
+    buf[0] = '\0';
+    if (goal == SEARCH_NONE) return buf;
+    if (slo ? !a->has_slo : !a->has_plateau) {
+        (void)snprintf(buf, COMPARE_FOUND_WORDS, slo ? "no load that keeps its gates" : "no plateau");
+        return buf;
+    }
+    int n = snprintf(buf, COMPARE_FOUND_WORDS, "%s%s%s output token/s", slo ? "" : "a plateau of ",
+                     open ? "at least " : "", human_number(slo ? a->slo_tokens_per_s : a->plateau, rate));
+    if (isfinite(at))
+        n += snprintf(buf + n, COMPARE_FOUND_WORDS - (size_t)n, "%s%s", slo ? " within its gates at " : " from ",
+                      human_things(at, load_thing(a->axis), load));
+    if (slo && !a->search.confirmed) (void)snprintf(buf + n, COMPARE_FOUND_WORDS - (size_t)n, " (not confirmed)");
+    return buf;
+}
+
+/* Of searches this is the result, and the loads that they tried on the way may have none in common. */
+static void found_lines(const struct compare_input *in, struct buf *out)
+{
+    char words[COMPARE_FOUND_WORDS];
+    for (size_t i = 0; i < in->n_runs; i++)
+        if (compare_found_words(in->runs[i].a, words)[0])
+            (void)buf_printf(out, "The search of %s found %s.\n", in->runs[i].label, words);
+}
+
 static void header(const struct compare_input *in, struct buf *out)
 {
     for (size_t i = 0; i < in->n_runs; i++) {
@@ -181,6 +212,7 @@ int compare_text(const struct compare_input *in, struct buf *out, struct err *e)
                              percent(&c->overall[SHOWN[m]], text),
                              FIGURES[SHOWN[m]].compare == FIGURE_HEADLINE ? mark(c->overall[SHOWN[m]].say) : "");
         notes(c, in->runs[0].label, other, out);
+        if (k == 0) found_lines(in, out);
         verdict_line(c, in->runs[0].label, other, out);
     }
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for the comparison") : 0;
@@ -260,6 +292,7 @@ int compare_markdown(const struct compare_input *in, struct buf *out, struct err
         md_table(c, in->runs[0].label, in->runs[k + 1].label, out);
         (void)buf_puts(out, "\n\n");
         notes(c, in->runs[0].label, in->runs[k + 1].label, &more);
+        if (k == 0) found_lines(in, &more);
         md_lines(&more, out);
         buf_clear(&verdict);
         buf_clear(&more);

@@ -17,6 +17,10 @@ struct compare_input {
     const char *const *plan_differences; /* n_runs - 1 texts, "" = same plan */
 };
 
+/* What the search of a run found: "843 output token/s within its gates at 12 concurrent requests"; "" without a search.
+ * Returns buf. */
+#define COMPARE_FOUND_WORDS 200u
+const char *compare_found_words(const struct analysis *r, char buf[COMPARE_FOUND_WORDS]);
 ERR_CHECKED int compare_text(const struct compare_input *in, struct buf *out, struct err *e);
 ERR_CHECKED int compare_markdown(const struct compare_input *in, struct buf *out, struct err *e);
 ERR_CHECKED int compare_html(const struct compare_input *in, struct buf *out, struct err *e);

@@ -18,6 +18,7 @@ grep -qE '<(error|failure) ' "$OUT/junit.xml" && fail 'junit.xml has an error th
 expect_ledger
 "$BIN/plateau" report "$OUT" >"$TMP/again.log" 2>&1 || fail 'plateau report does not agree'
 expect '.answer.search.confirmed' 'made again from the file, the answer is the same'
+cp -r "$OUT" "$TMP/first"
 
 # One request at a time gives 182 token/s: a gate that asks for more does not end the search there.
 plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
@@ -29,6 +30,10 @@ expect_status 0
 expect '.answer.search.found and .answer.search.load >= 8 and .answer.search.load <= 9 and .gates_result == "pass"' 'it goes on to loads that keep every gate'
 expect '.answer.search.low_load == 1 and .answer.search.kept_from == 2' 'and knows from where on they are kept'
 expect_text out.log 'kept from 2 on, 1 is too low' 'in words'
+"$BIN/plateau" compare "$TMP/first" "$OUT" --html "$TMP/cmp.html" --markdown "$TMP/cmp.md" >"$TMP/out.log" 2>"$TMP/err.log" || [ $? = 99 ] || fail "no comparison"
+expect_text out.log '^The search of A found [0-9.,]+ output token/s within its gates at [0-9.]+ concurrent requests\.$' 'a comparison says what each search found'
+expect_text cmp.md '^The search of B found ' 'in Markdown'
+expect_text cmp.html '"found":"[0-9.,]+ output token/s within its gates at ' 'and in the page'
 
 plan 'workload: {synthetic: {input_tokens: 32, output_tokens: 16}}' \
      'load: {search: {plateau: {from: 2, to: 32, tolerance: 10%}}, duration: 800ms, warmup: 200ms, cooldown: 0s}' \
