@@ -6,13 +6,14 @@
 #include "coordinator/answer/answer_say.h"
 #include "coordinator/answer/mix.h"
 
-#define PART_LOST 0.9      /* of the requests of a workload, a model or an address */
-#define PARTS_MOST 3       /* of these, named */
-#define BROKEN_TELL 0.1    /* of the conversations that ended */
-#define ANEW_TELL 0.5      /* of the requests, a connection that was closed for another reason than the load */
-#define UPLOAD_TELL 0.1    /* of TTFT */
-#define UNSERVED_TELL 0.02 /* of the users of a closed loop, … */
-#define UNSERVED_TIMES 2   /* … and so many times the share of the requests */
+#define PART_LOST 0.9       /* of the requests of a workload, a model or an address */
+#define PARTS_MOST 3        /* of these, named */
+#define BROKEN_TELL 0.1     /* of the conversations that ended */
+#define UNFINISHED_TELL 0.5 /* of the conversations that began */
+#define ANEW_TELL 0.5       /* of the requests, a connection that was closed for another reason than the load */
+#define UPLOAD_TELL 0.1     /* of TTFT */
+#define UNSERVED_TELL 0.02  /* of the users of a closed loop, … */
+#define UNSERVED_TIMES 2    /* … and so many times the share of the requests */
 
 static bool is_lost(uint64_t ok, uint64_t failed)
 {
@@ -93,6 +94,19 @@ static void say_users(const struct point *points, size_t n, struct answer *a)
 }
 
 /* Later turns have the longest prompts, and what a cache may know. */
+static void say_unfinished(const struct plan *plan, struct answer *a)
+{
+    const uint64_t *c = a->counters;
+    uint64_t begun = c[COUNTER_SESSIONS], ended = c[COUNTER_SESSIONS_DONE] + c[COUNTER_SESSIONS_BROKEN];
+    bool trees = plan_has_trees(plan);
+    char n[HUMAN_MAX], all[HUMAN_THINGS_MAX];
+    if (!(begun > ended) || (double)(begun - ended) < UNFINISHED_TELL * (double)begun) return;
+    answer_say(a, "%s of %s had not come to their last %s when their stage ended: ", human_count(begun - ended, n),
+               human_things((double)begun, trees ? "session tree" : "conversation", all), trees ? "request" : "turn");
+    answer_say(a, "the figures hold few of the later ones, whose prompts are the longest. A longer load.duration has "
+                  "more of them. ");
+}
+
 static void say_broken(const struct plan *plan, struct answer *a)
 {
     uint64_t broken = a->counters[COUNTER_SESSIONS_BROKEN], ended = broken + a->counters[COUNTER_SESSIONS_DONE];
@@ -163,6 +177,7 @@ void part_words(const struct plan *plan, const struct point *points, size_t n, s
         say_addresses(points, n, a);
     }
     say_users(points, n, a);
+    say_unfinished(plan, a);
     say_broken(plan, a);
     say_connections(plan, points, n, a);
     say_upload(points, n, a);

@@ -86,6 +86,25 @@ static void test_users(void **state)
     says(&w, "Load 12: 4 of 12 users on average waited ");
 }
 
+/* A stage that is shorter than its conversations shows their first turns. */
+static void test_unfinished(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct stage_data data;
+    memset(&w, 0, sizeof w);
+    memset(&data, 0, sizeof data);
+    add(&w, 12, 1)->data = &data;
+    data.counters[COUNTER_SESSIONS] = 60;
+    data.counters[COUNTER_SESSIONS_DONE] = 48; /* one is open in each slot at the end */
+    finish_capacity(&w, 1000);
+    silent(&w, "last turn");
+    data.counters[COUNTER_SESSIONS_DONE] = 3, data.counters[COUNTER_SESSIONS_BROKEN] = 1;
+    finish_capacity(&w, 1000);
+    says(&w, "56 of 60 conversations had not come to their last turn when their stage ended: the figures hold few of "
+             "the later ones, whose prompts are the longest. A longer load.duration has more of them. ");
+}
+
 /* How long a request takes to be sent is a part of TTFT that says nothing of the server's speed. */
 static void test_upload(void **state)
 {
@@ -108,6 +127,6 @@ static void test_upload(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_servers), cmocka_unit_test(test_users),
-                                       cmocka_unit_test(test_upload)};
+                                       cmocka_unit_test(test_unfinished), cmocka_unit_test(test_upload)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
