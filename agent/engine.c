@@ -455,9 +455,11 @@ static bool second_complete(const struct engine *eng)
 /* The ledger has one label for many statuses. Whoever mends the server needs the status itself. */
 static void tell_refusal(struct engine *eng, int status)
 {
+    const char *hint = failure_status_hint((uint32_t)status);
+    bool redirect = hint == FAILURES[FAILURE_HTTP_3XX].look; /* that of one request may be no reason to go there */
     eng->refusal = status;
-    log_warn("the target answered with status %d%s (logged once per stage)", status,
-             failure_status_hint((uint32_t)status));
+    log_warn("a request was answered with status %d%s%s (other answers of this stage are counted, not logged)", status,
+             redirect ? ", a redirect, and plateau follows none" : "", redirect ? "" : hint);
 }
 
 static void take_snapshot(struct engine *eng, const struct worker_note *n)

@@ -215,7 +215,11 @@ static void say_no_slo(const struct plan *plan, struct answer *a)
 {
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
     bool at_from = a->search.failed_load <= plan->search.from;             /* not of NaN */
-    if (plan->search.goal == SEARCH_SLO && !nowhere) {
+    if (plan->search.goal == SEARCH_SLO && a->search.found) {              /* no figure of it is usable */
+        say_load(a, "The search found ", a->search.load, ": the runs of that load together keep the limits, ");
+        answer_say(a, a->loads_apart ? "and are apart from each other. "
+                                     : "and none of them has a valid and steady window. ");
+    } else if (plan->search.goal == SEARCH_SLO && !nowhere) {
         answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
         if (!isnan(a->search.failed_load))
             say_load(a, a->search.over ? "; they are broken at " : "; the limits are broken at ", a->search.failed_load,

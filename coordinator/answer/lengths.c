@@ -157,11 +157,14 @@ void lengths_compute(const struct plan *plan, const struct point *points, size_t
     if (least == 0 || ret->input_cut) ret->input.asked = sent;
 }
 
-const char *lengths_source(const struct plan *plan)
+const char *lengths_source(const struct plan *plan, bool more)
 {
-    bool dataset = false;
-    for (size_t i = 0; i < plan->n_workloads; i++)
+    bool dataset = false, media = false;
+    for (size_t i = 0; i < plan->n_workloads; i++) {
         dataset |= plan->workloads[i].source == SOURCE_DATASET;
+        media |= plan->workloads[i].image_count || plan->workloads[i].audio_ns;
+    }
+    if (media && more) return " of text asked for: usage counts pictures and sounds too. ";
     if (!dataset) return " asked for. ";
     if (!plan->target.tokenizer.file) return " by the data set. ";
     return plan->target.lengths == LENGTHS_MEASURED

@@ -18,7 +18,7 @@ struct lengths {
 /* What was asked for is the mean over the plan's workloads, by their ok requests, else by their weights. Where one of
  * them takes the length from its data, it is what the agents have counted. `plan` may be NULL. */
 void lengths_compute(const struct plan *plan, const struct point *points, size_t n, struct lengths *ret);
-/* Who says what prompts were to have: the end of a sentence about them. */
-const char *lengths_source(const struct plan *plan);
+/* Who says what prompts were to have, and where they had more why: the end of a sentence about them. */
+const char *lengths_source(const struct plan *plan, bool more);
 
 #endif

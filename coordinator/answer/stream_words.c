@@ -298,7 +298,7 @@ static void say_lengths(const struct plan *plan, struct answer *a)
         say_tokens(a, "Prompts had ", a->length.input.got);
         answer_say_number(a, " on average, ", a->length.input.asked,
                           a->length.input_cut ? " were sent: the server leaves a part of them out. "
-                                              : lengths_source(plan));
+                                              : lengths_source(plan, a->length.input.got > a->length.input.asked));
     }
 }
 

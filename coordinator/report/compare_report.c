@@ -151,7 +151,10 @@ const char *compare_found_words(const struct analysis *r, char buf[COMPARE_FOUND
     buf[0] = '\0';
     if (goal == SEARCH_NONE) return buf;
     if (slo ? !a->has_slo : !a->has_plateau) {
-        (void)snprintf(buf, COMPARE_FOUND_WORDS, slo ? "no load that keeps its gates" : "no plateau");
+        (void)snprintf(buf, COMPARE_FOUND_WORDS,
+                       slo && a->search.found ? "a load of which no figure is known"
+                       : slo                  ? "no load that keeps its gates"
+                                              : "no plateau");
         return buf;
     }
     int n = snprintf(buf, COMPARE_FOUND_WORDS, "%s%s%s output token/s", slo ? "" : "a plateau of ",

@@ -57,8 +57,33 @@ static void test_search_at_from(void **state)
     says(&w, "they are broken at 4 concurrent requests. ");
 }
 
+/* A search judges a load by all its runs, and figures are of runs that agree. */
+static void test_found_and_apart(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 8, 1);
+    finish_capacity(&w, 0);
+    w.plan.search = (struct plan_search){.goal = SEARCH_SLO, .from = 1, .to = 64};
+    w.a.search = (struct search_outcome){.over = true,
+                                         .found = true,
+                                         .confirmed = true,
+                                         .load = 8,
+                                         .failed_load = 9,
+                                         .nothing_load = NAN,
+                                         .low_load = NAN};
+    w.a.has_slo = false;
+    w.a.loads_apart = 1;
+    answer_words(&w.plan, w.p, w.n, &w.a);
+    says(&w, "The search found 8 concurrent requests: the runs of that load together keep the limits, and are apart");
+    silent(&w, "No load tried");
+    w.a.loads_apart = 0;
+    answer_words(&w.plan, w.p, w.n, &w.a);
+    says(&w, "keep the limits, and none of them has a valid and steady window. ");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_load_twice), cmocka_unit_test(test_search_at_from)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_load_twice), cmocka_unit_test(test_search_at_from), cmocka_unit_test(test_found_and_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

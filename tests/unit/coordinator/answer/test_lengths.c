@@ -105,6 +105,10 @@ static void test_lengths(void **state)
     finish(&w, 1000);
     silent(&w, "Answers had");
     says(&w, "Prompts had 250 tokens on average, 100 asked for. ");
+    load.image_count = 1;
+    finish(&w, 1000);
+    says(&w, "Prompts had 250 tokens on average, 100 of text asked for: usage counts pictures and sounds too. ");
+    load.image_count = 0;
     w.plan.target.body = "{\"n\":2}"; /* two answers to each request */
     for (size_t i = 0; i < w.n; i++)
         w.p[i].metric[METRIC_OUTPUT_TOKENS].mean = 40;
