@@ -249,7 +249,7 @@ static void say_searched(struct answer *a)
     answer_say(a, ")");
 }
 
-static void say_slo(const struct plan *plan, struct answer *a)
+static void say_slo(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     if (!plan || plan->n_gates == 0) return;
     if (!a->has_slo) {
@@ -263,6 +263,10 @@ static void say_slo(const struct plan *plan, struct answer *a)
     answer_say(a, ": %s", a->slo_open_end ? "at least " : "");
     say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_load_of(a, " at ", a->slo_load, a->slo_ramp, "");
+    double bad = a->bad_at.loads > 1 && a->slo_point < n
+                     ? failed_at_share(points, n, &points[a->slo_point].requested, FAILED_BAD)
+                     : 0;
+    if (bad >= FAILURES_TELL) answer_say_percent(a, ", where ", bad, " of the requests were not answered well");
     if (!isnan(a->slo_passes_to)) answer_say_number(a, "; ", a->slo_passes_to, " passes too");
     if (!isnan(a->slo_fails_below)) answer_say_number(a, ", though ", a->slo_fails_below, " fails");
     say_cost(plan, a->cost_slo, a);
@@ -666,7 +670,7 @@ void answer_words(const struct plan *plan, const struct point *points, size_t n,
     say_search(plan, points, n, a);
     say_most(plan, a);
     say_tokenless(a);
-    say_slo(plan, a);
+    say_slo(plan, points, n, a);
     say_capacity(plan, a);
     say_shape(whole, a);
     say_ramp(a);

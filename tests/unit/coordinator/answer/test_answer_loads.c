@@ -82,8 +82,30 @@ static void test_found_and_apart(void **state)
     says(&w, "keep the limits, and none of them has a valid and steady window. ");
 }
 
+/* The share of the whole run that failed is not that of the load which the answer names. */
+static void test_failed_at_the_slo(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 8, 1);
+    for (size_t i = 0; i < w.n; i++) {
+        w.p[i].window_failed = w.p[i].requested.concurrency == 8 ? 111 : 1;
+        w.p[i].ledger.ok = 1000;
+        w.p[i].ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = w.p[i].window_failed;
+    }
+    finish_capacity(&w, 8);
+    says(&w, " at 8 concurrent requests, where 9.99 % of the requests were not answered well");
+    for (size_t i = 0; i < w.n; i++)
+        if (w.p[i].requested.concurrency == 8)
+            w.p[i].window_failed = w.p[i].ledger.failed[COUNTER_FAILED_RESET - COUNTER_FAILED_FIRST] = 1;
+    finish_capacity(&w, 8);
+    silent(&w, "where ");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_load_twice), cmocka_unit_test(test_search_at_from), cmocka_unit_test(test_found_and_apart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_load_twice), cmocka_unit_test(test_search_at_from),
+                                       cmocka_unit_test(test_found_and_apart),
+                                       cmocka_unit_test(test_failed_at_the_slo)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
