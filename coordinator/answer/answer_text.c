@@ -210,30 +210,36 @@ static void say_gates_of_load(const struct plan *plan, struct answer *a)
     }
 }
 
-/* No load is known to keep the limits. */
-static void say_no_slo(const struct plan *plan, struct answer *a)
+/* A search without a load whose figures can be given. */
+static void say_no_load(const struct plan *plan, struct answer *a)
 {
-    bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
-    bool at_from = a->search.failed_load <= plan->search.from;             /* not of NaN */
-    if (plan->search.goal == SEARCH_SLO && a->search.found) {              /* no figure of it is usable */
+    bool at_from = a->search.over && a->search.failed_load <= plan->search.from; /* not of NaN */
+    if (a->search.found) {
         say_load(a, "The search found ", a->search.load, ": the runs of that load together keep the limits, ");
         answer_say(a, a->loads_apart ? "and are apart from each other. "
                                      : "and none of them has a valid and steady window. ");
-    } else if (plan->search.goal == SEARCH_SLO && !nowhere) {
-        answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
-        if (!isnan(a->search.failed_load))
-            say_load(a, a->search.over ? "; they are broken at " : "; the limits are broken at ", a->search.failed_load,
-                     a->search.over && at_from ? ", where the search began, so that no higher load was tried" : "");
-        if (a->search.over && at_from && (plan->search.over_rate || plan->search.from > 1))
-            answer_say(a, ". A lower load.search.from may find one that keeps them");
-        if (!isnan(a->search.low_load)) {
-            say_load(a, "; a load up to ", a->search.low_load, " is too low for ");
-            say_gates_of_load(plan, a);
-        }
-        answer_say(a, ". ");
-    } else if (plan->search.goal != SEARCH_SLO && (a->has_most || a->loads_apart)) {
-        say_none_keeps(plan, a);
+        return;
     }
+    answer_say(a, a->search.over ? "No load tried is shown to keep the limits" : "The search was not finished");
+    if (!isnan(a->search.failed_load))
+        say_load(a, a->search.over ? "; they are broken at " : "; the limits are broken at ", a->search.failed_load,
+                 at_from ? ", where the search began, so that no higher load was tried" : "");
+    if (at_from && (plan->search.over_rate || plan->search.from > 1))
+        answer_say(a, ". A lower load.search.from may find one that keeps them");
+    if (!isnan(a->search.low_load)) {
+        say_load(a, "; a load up to ", a->search.low_load, " is too low for ");
+        say_gates_of_load(plan, a);
+    }
+    answer_say(a, ". ");
+}
+
+static void say_no_slo(const struct plan *plan, struct answer *a)
+{
+    bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
+    if (plan->search.goal != SEARCH_SLO && (a->has_most || a->loads_apart))
+        say_none_keeps(plan, a);
+    else if (plan->search.goal == SEARCH_SLO && !nowhere)
+        say_no_load(plan, a);
 }
 
 static void say_searched(struct answer *a)
