@@ -435,6 +435,15 @@ static void early_window(const struct stage_data *s, const struct plan *plan, st
         human_number(ceil(e2e), n[3]));
 }
 
+/* A stage by count ends with its last request, and those that hang end with a timeout long after all others. */
+static bool waits_for_hung(const struct stage_data *s, double still_to_s, double to_s, double open, struct point *p)
+{
+    bool all = s->plan.requests && s->counters[COUNTER_DUE] >= s->plan.requests;
+    double hung =
+        p->slowest_s > 0 ? (double)older_than(s->hist[METRIC_FAIL_AGE], (int64_t)(HUNG * 1e9 * p->slowest_s)) : 0;
+    return all && still_to_s >= to_s - 1 && hung > 0 && open < hung + 0.5;
+}
+
 /* Of a stage whose window is over nothing else tells that it stopped in between: what was open ends well afterwards. */
 static bool stood_still(const struct stage_data *s, double from_s, double to_s, struct point *p)
 {
@@ -448,10 +457,17 @@ static bool stood_still(const struct stage_data *s, double from_s, double to_s, 
     char n[3][HUMAN_MAX], t[HUMAN_THINGS_MAX];
     if (still < fmax(STILL_LEAST_S, STILL_PART * p->window_s) || lag->max > still * 1e3 / 2) return false;
     if (!half && !(still * 1e3 > STILL_WAITS * wait)) return false;
+    (void)human_things(fmax(1, round(open)), "request", t);
+    if (waits_for_hung(s, at + still, to_s, open, p)) {
+        verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
+                      "from second %s on the stage waited only for %s that hung: %s s of the window's %s s, by which "
+                      "its rates are too low. Lower target.timeouts, or a load.duration, end it sooner",
+                      human_number(at, n[0]), t, human_number(still, n[1]), human_number(p->window_s, n[2]));
+        return true;
+    }
     verdict_doubt(&p->verdict, DOUBT_STOOD_STILL, VERDICT_SUSPECT,
                   STILL_WORDS " from second %s on next to nothing came for %s s of the window's %s s, with %s open",
-                  human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]),
-                  human_things(fmax(1, round(open)), "request", t));
+                  human_number(at, n[0]), human_number(still, n[1]), human_number(p->window_s, n[2]), t);
     return true;
 }
 

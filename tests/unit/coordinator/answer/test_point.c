@@ -116,6 +116,43 @@ static void test_stood_still(void **state)
     stage_done(&s);
 }
 
+/* A stage by count lasts until its last request ends. Where that hangs, the server works for nobody, and stands not. */
+static void test_waits_for_hung(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    static struct series_row rows[50];
+    stage_make(&s, &a);
+    s.series = rows;
+    s.n_series = 50;
+    s.plan.requests = s.counters[COUNTER_DUE];
+    s.hist[METRIC_TTFT] = hist_new(), s.hist[METRIC_FAIL_AGE] = hist_new();
+    assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(400000000), 500), 0);
+    for (int i = 0; i < 50; i++)
+        rows[i] = (struct series_row){.agent = -1,
+                                      .t_s = 10 + i,
+                                      .span_s = 1,
+                                      .tokens = i < 30 ? 1280 : 0,
+                                      .done = i < 30 ? 10 : 0,
+                                      .in_flight = i < 30 ? 32 : 2};
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "the server stood still"));
+    assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(20000000000), 2), 0);
+    point_compute(&s, &plan, &p);
+    assert_false(has_reason(&p, "the server stood still"));
+    assert_true(has_reason(&p, "from second 40 on the stage waited only for 2 requests that hung: 20 s of the window's "
+                               "50 s, by which its rates are too low. "));
+    s.plan.requests = 0;
+    point_compute(&s, &plan, &p);
+    assert_true(has_reason(&p, "the server stood still"));
+    s.series = NULL;
+    s.n_series = 0;
+    stage_done(&s);
+}
+
 /* An open loop whose window begins before the first answers end: fewer are in flight than the rate will have. */
 static void test_early_window(void **state)
 {
@@ -502,15 +539,12 @@ static void test_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_server_page),
-                                       cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_by_count),
-                                       cmocka_unit_test(test_stood_still),
-                                       cmocka_unit_test(test_gone),
-                                       cmocka_unit_test(test_early_window),
-                                       cmocka_unit_test(test_what_is_wrong_is_said),
-                                       cmocka_unit_test(test_small_part),
-                                       cmocka_unit_test(test_warmup_auto),
-                                       cmocka_unit_test(test_empty)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_server_page),    cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_by_count),       cmocka_unit_test(test_stood_still),
+        cmocka_unit_test(test_waits_for_hung), cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_early_window),   cmocka_unit_test(test_what_is_wrong_is_said),
+        cmocka_unit_test(test_small_part),     cmocka_unit_test(test_warmup_auto),
+        cmocka_unit_test(test_empty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
