@@ -85,7 +85,7 @@ static void say_users(const struct point *points, size_t n, struct answer *a)
     }
     if (!most) return;
     double nothing = round(10 * most->users_unserved) / 10,
-           good = round(10 * fmax(0, most->concurrency - most->users_unserved)) / 10;
+           good = round(10 * fmax(0, most->users - most->users_unserved)) / 10;
     (void)human_things(most->users, "user", all);
     if (n > 1) answer_say(a, "Load %s: ", load_label(&most->requested, load));
     answer_say(a, "%s of %s on average waited for requests that failed or got no whole answer, and %s were served. ",
