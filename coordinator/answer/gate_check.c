@@ -383,7 +383,7 @@ static bool words_hopeless(const struct gate_outcome *o, const struct point *p, 
         (void)snprintf(buf, n,
                        ": the requests keep it, but %u of %s got no answer, and in a closed loop they are the fewer "
                        "of the requests the longer the stage is",
-                       p->users_hung, human_things(p->users, "user", users));
+                       p->users.hung, human_things(p->users.n, "user", users));
     return invalid || o->never || o->grows || o->gone || none || o->hung;
 }
 
@@ -470,7 +470,7 @@ static size_t words_failed(const struct gate_outcome *o, const struct point *p, 
 static size_t words_users(const struct gate_outcome *o, const struct point *p, char *buf, size_t n)
 {
     char share[HUMAN_MAX];
-    double unserved = p->users_unserved / p->users;
+    double unserved = p->users.unserved / p->users.n;
     bool told = o->result == GATE_PASS && o->gate->subject == GATE_ERROR_RATE && unserved > o->gate->value;
     if (!told) return 0;
     return (size_t)snprintf(buf, n, "; such requests took %s of the users' time", human_percent(unserved, share));
@@ -546,14 +546,14 @@ bool gate_users_hung(const struct plan_gate *gate, const struct point *p)
 {
     bool errors = gate->subject == GATE_ERROR_RATE;
     bool share = errors || (gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE);
-    double hung = p->users_hung;
+    double hung = p->users.hung;
     if (!share || !is_upper(gate) || !(hung > 0)) return false;
     if (!errors) { /* those that are known to be over the limit */
         const struct hist *cut = point_cut(p, gate->metric);
         uint64_t over = cut ? cut->count - hist_count_at_most(cut, (int64_t)gate->value) : 0;
         hung = fmin(hung, (double)(over + gate_failed_over(gate, p)));
     }
-    return hung > (errors ? gate->value : 1 - gate->q) * p->users;
+    return hung > (errors ? gate->value : 1 - gate->q) * p->users.n;
 }
 
 /* The value lies among requests of which nothing is known but that they count as over the limit. */

@@ -34,7 +34,7 @@ bool gate_is_clear(const struct gate_outcome *o, const struct point *p);
  * never answered where the age at which they were cut off tells nothing of it (tpot, user_speed, latencies by turn). 0
  * where the gate is of no latency of answers. */
 uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p);
-/* Are more users of a closed loop without an answer (users_hung of point.h) than the limit allows? Among its requests
+/* Are more users of a closed loop without an answer (users.h) than the limit allows? Among its requests
  * they are the fewer the longer the stage is. For limits on a share of the requests: errors.rate, upper percentiles. */
 bool gate_users_hung(const struct plan_gate *gate, const struct point *p);
 const char *gate_result_name(enum gate_result r);

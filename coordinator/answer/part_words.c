@@ -79,14 +79,14 @@ static void say_users(const struct point *points, size_t n, struct answer *a)
     char unserved[HUMAN_MAX], served[HUMAN_MAX], all[HUMAN_THINGS_MAX], load[LOAD_LABEL];
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        double share = p->users_unserved / p->users, requests = (double)(p->window_failed + p->window_cut);
+        double share = p->users.unserved / p->users.n, requests = (double)(p->window_failed + p->window_cut);
         if (!(share > UNSERVED_TELL) || !(share > UNSERVED_TIMES * requests / (double)point_due(p))) continue;
-        if (!most || share > most->users_unserved / most->users) most = p;
+        if (!most || share > most->users.unserved / most->users.n) most = p;
     }
     if (!most) return;
-    double nothing = round(10 * most->users_unserved) / 10,
-           good = round(10 * fmax(0, most->users - most->users_unserved)) / 10;
-    (void)human_things(most->users, "user", all);
+    double nothing = round(10 * most->users.unserved) / 10,
+           good = round(10 * fmax(0, most->users.n - most->users.unserved)) / 10;
+    (void)human_things(most->users.n, "user", all);
     if (n > 1) answer_say(a, "Load %s: ", load_label(&most->requested, load));
     answer_say(a, "%s of %s on average waited for requests that failed or got no whole answer, and %s were served. ",
                human_number(nothing, unserved), all, human_number(good, served));

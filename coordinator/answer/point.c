@@ -368,20 +368,6 @@ static void hung_compute(const struct stage_data *s, double to_s, struct point *
     p->window_hung = cut - p->earlier_hung + (uint64_t)fmin((double)failed, late);
 }
 
-/* Each slot of a closed loop is a user, who makes the more requests the sooner they are answered: one that hangs is a
- * small share of the requests, and the smaller the longer the stage is. One that failed hung where it did for half of
- * the window. */
-static void users_compute(const struct stage_data *s, const struct plan *plan, struct point *p)
-{
-    double slots = s->plan.concurrency, window = (double)s->counters[COUNTER_MEASURED_NS];
-    if (s->plan.kind != LOAD_CLOSED || plan_has_trees(plan) || s->aborted || !(window > 0)) return;
-    if (s->uncounted[COUNTER_WIN_UNSERVED_NS]) return;
-    uint64_t failed = older_than(s->hist[METRIC_FAIL_AGE], (int64_t)fmax(window / 2, p->slowest_s * 1e9));
-    p->users = s->plan.concurrency;
-    p->users_unserved = (double)s->counters[COUNTER_WIN_UNSERVED_NS] / window;
-    p->users_hung = (uint32_t)fmin(slots, (double)(p->window_unanswered + failed));
-}
-
 /* Did most wait in a queue, which those that came first did not? Else it is start-up, or prompts and answers that
  * differ. Whole answers have no wait of their own: there the requests that are open grow until the last one is due. */
 static bool is_queued(const struct stage_data *s, const struct point *p)
@@ -656,7 +642,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->blocks_from_s = from + ret->warmup_cut_s;
     metrics_compute(s, intervals, ret);
     hung_compute(s, to, ret);
-    users_compute(s, plan, ret);
+    users_compute(s, plan, ret->window_unanswered, ret->slowest_s, &ret->users);
     steady_compute(s, from + ret->warmup_cut_s, to, (double)ret->window_hung, &st);
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     steady_pass_of(s, plan, &ret->passes);

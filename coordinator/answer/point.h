@@ -4,6 +4,7 @@
 #include "coordinator/answer/stat.h"
 #include "coordinator/answer/steady.h"
 #include "coordinator/answer/steady_pass.h"
+#include "coordinator/answer/users.h"
 #include "coordinator/answer/verdict.h"
 #include "coordinator/data.h"
 
@@ -44,9 +45,7 @@ struct point {
                                   slowest answer: they hang, and wait for no server that is too slow */
     uint64_t earlier_hung;     /* the same of those due before the window */
     double slowest_s;          /* the slowest answer; NaN without */
-    uint32_t users;            /* slots of a closed loop, each a user; 0: none, or it is not known what they had */
-    double users_unserved;     /* of these, mean: in requests that failed or had no whole answer */
-    uint32_t users_hung;       /* of these: in requests that were never answered, and held their slots for good */
+    struct users users;        /* of a closed loop */
     uint64_t window_cancelled; /* due in the window, and load.cancel took them back; no errors */
     uint64_t cancelled_early;  /* of these, before a first token */
     uint64_t cancelled_over;   /* of these, over a limit of slo.request already; the others tell nothing of it */

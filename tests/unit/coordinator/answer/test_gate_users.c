@@ -30,8 +30,8 @@ static void test_users_hung(void **state)
                       .window_unanswered = 4,
                       .error_rate = 0.004,
                       .errors_gated = true,
-                      .users = 12,
-                      .users_unserved = 4};
+                      .users.n = 12,
+                      .users.unserved = 4};
     struct plan_gate g;
     struct gate_outcome o;
     char words[400];
@@ -42,7 +42,7 @@ static void test_users_hung(void **state)
     o = judged("errors.rate < 5%", &p, &g); /* they failed one after the other, say */
     assert_int_equal(o.result, GATE_PASS);
     assert_non_null(strstr(gate_words(&o, &p, words, sizeof words), "; such requests took 33.3 % of the users' time"));
-    p.users_hung = 4;
+    p.users.hung = 4;
     o = judged("errors.rate < 5%", &p, &g);
     assert_true(o.result == GATE_INCONCLUSIVE && o.hung);
     assert_non_null(strstr(gate_words(&o, &p, words, sizeof words),

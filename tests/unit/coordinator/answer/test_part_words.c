@@ -69,18 +69,18 @@ static void test_users(void **state)
     static struct world w;
     memset(&w, 0, sizeof w);
     struct point *p = add(&w, 12, 1);
-    p->users = 12;
+    p->users.n = 12;
     p->window_failed = 8;
-    p->users_unserved = 0.15; /* as much as of the requests */
+    p->users.unserved = 0.15; /* as much as of the requests */
     finish_capacity(&w, 1000);
     silent(&w, "on average waited");
-    p->users_unserved = 3.97;
+    p->users.unserved = 3.97;
     finish_capacity(&w, 1000);
     says(&w, "4 of 12 users on average waited for requests that failed or got no whole answer, and 8 were served. ");
     p->window_failed = 300;
     finish_capacity(&w, 1000);
     silent(&w, "on average waited");
-    add(&w, 24, 1)->users = 24;
+    add(&w, 24, 1)->users.n = 24;
     p->window_failed = 8;
     finish_capacity(&w, 1000);
     says(&w, "Load 12: 4 of 12 users on average waited ");

@@ -52,22 +52,22 @@ static void test_users(void **state)
     stage_make(&s, &a);
     s.hist[METRIC_CUT_AGE] = hist_new(), s.hist[METRIC_FAIL_AGE] = hist_new();
     point_compute(&s, &plan, &p);
-    assert_true(p.users == 32 && p.users_hung == 0);
-    is(p.users_unserved, 0);
+    assert_true(p.users.n == 32 && p.users.hung == 0);
+    is(p.users.unserved, 0);
     s.counters[COUNTER_WIN_UNSERVED_NS] = UINT64_C(50000000000) * 10;
     assert_int_equal(hist_record(s.hist[METRIC_CUT_AGE], INT64_C(55000000000), 8), 0);
     assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(60000000000), 2), 0); /* timed out in the drain */
     assert_int_equal(hist_record(s.hist[METRIC_FAIL_AGE], INT64_C(5000000000), 20), 0); /* one after the other */
     point_compute(&s, &plan, &p);
-    assert_true(p.users_hung == 10);
-    is(p.users_unserved, 10);
+    assert_true(p.users.hung == 10);
+    is(p.users.unserved, 10);
     s.aborted = true; /* Ctrl-C twice: what was cut off then tells nothing */
     point_compute(&s, &plan, &p);
-    assert_true(p.users == 0 && p.users_hung == 0);
+    assert_true(p.users.n == 0 && p.users.hung == 0);
     s.aborted = false;
     s.uncounted[COUNTER_WIN_UNSERVED_NS] = true;
     point_compute(&s, &plan, &p);
-    assert_true(p.users == 0);
+    assert_true(p.users.n == 0);
     stage_done(&s);
 }
 

@@ -530,12 +530,12 @@ static void test_users_hung(void **state)
     (void)state;
     struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
     struct plan plan = {.gates = &gate, .n_gates = 1};
-    struct point p = {.window_ok = 2000, .window_unanswered = 4, .users = 12, .users_hung = 4};
+    struct point p = {.window_ok = 2000, .window_unanswered = 4, .users.n = 12, .users.hung = 4};
     struct trial t;
     trial_begin(&t, 12);
     trial_add(&t, &plan, &p);
     assert_int_equal(trial_say(&t, &plan), TRIAL_LEANS_FAIL);
-    p.users_hung = 0;
+    p.users.hung = 0;
     trial_add(&t, &plan, &p);
     assert_int_equal(trial_say(&t, &plan), TRIAL_PASS);
 }
