@@ -15,6 +15,9 @@
 #define ORDERS_TAG (UINT64_C(1) << 63)
 #define EVENTS_AT_ONCE 1024
 #define SNAPSHOT_EVERY_NS NS_PER_S
+/* Connections for the reserve that are begun in one turn of the loop: a hundred after a burst would make the next
+ * arrivals milliseconds late. */
+#define RESERVE_AT_ONCE 8u
 /* Connections of the stage before serve the next one when it comes this soon; older ones are closed by then. */
 #define REUSE_WITHIN_NS (2 * NS_PER_S)
 
@@ -174,10 +177,26 @@ static void warmed(struct worker *w)
 static void over(struct worker *w)
 {
     stage_clear(&w->stage);
+    if (!w->begun && w->stage.rec.snap) { /* T0 was not reached */
+        w->current = w->stage.rec.snap;
+        w->stage.rec.snap = NULL;
+    }
     warm_cancel(&w->warm);
     w->state = WORKER_IDLE;
     w->ended = clock_mono_ns();
     note(w, (struct worker_note){.kind = NOTE_OVER, .began = w->begun, .skew_ns = w->skew});
+}
+
+/* What a stage takes and reads before its first request, done ahead of T0: else all that is due then would be late by
+ * it. */
+static void make_ready(struct worker *w)
+{
+    struct snapshot *snap = w->current;
+    w->current = NULL;
+    w->stage.counts_throttling = w->index == 0;
+    if (stage_begin(&w->stage, snap, w->t0, &w->err) == 0) return;
+    w->current = snap;
+    over(w);
 }
 
 static void begin(struct worker *w, int64_t now)
@@ -189,12 +208,6 @@ static void begin(struct worker *w, int64_t now)
     w->begun = true;
     w->skew = now - w->t0;
     w->tick_at = w->t0 + SNAPSHOT_EVERY_NS;
-    struct snapshot *snap = w->current;
-    w->current = NULL;
-    w->stage.counts_throttling = w->index == 0;
-    if (stage_begin(&w->stage, snap, w->t0, &w->err) == 0) return;
-    w->current = snap;
-    over(w);
 }
 
 static void hand_over(struct worker *w, int64_t now)
@@ -205,12 +218,13 @@ static void hand_over(struct worker *w, int64_t now)
 }
 
 /* An open loop does not know how many connections it will need: some are always kept ready, so that no request waits
- * for a handshake. */
+ * for a handshake. Requests that are due go first. */
 static void keep_reserve(struct worker *w, int64_t now)
 {
     uint64_t want = transport_connections(&w->transport, w->stage.n_open + w->reserve),
              have = (uint64_t)w->transport.sockets + w->warm.busy + w->warm.left;
-    if (w->reserve > 0 && !w->stage.closed && want > have) warm_more(&w->warm, (uint32_t)(want - have), now);
+    if (w->reserve > 0 && !w->stage.closed && want > have && stage_next(&w->stage) > clock_mono_ns())
+        warm_more(&w->warm, want - have < RESERVE_AT_ONCE ? (uint32_t)(want - have) : RESERVE_AT_ONCE, now);
     warm_tick(&w->warm, now);
 }
 
@@ -219,7 +233,6 @@ static void run(struct worker *w, int64_t now)
     if (!w->begun) {
         if (now < w->t0) return;
         begin(w, now);
-        if (w->state != WORKER_RUNNING) return;
     }
     stage_advance(&w->stage, now);
     keep_reserve(w, now);
@@ -269,6 +282,7 @@ static void obey(struct worker *w, const struct worker_order *o)
         if (w->state != WORKER_ARMED) break;
         w->t0 = o->t0;
         w->state = WORKER_RUNNING;
+        make_ready(w);
         break;
     case ORDER_STOP:
         stop(w, o->now);

@@ -292,6 +292,11 @@ static void test_stop_before_t0(void **state)
     engine_recycle(w.g, &ev.snapshot);
     ev = next(w.g);
     assert_int_equal(ev.kind, ENGINE_DONE);
+    arm_stage(w.g, w.p, 0); /* nothing is left of it */
+    struct result r = run_armed(w.g, STOP_NEVER, 0);
+    assert_int_equal(r.all->counters[COUNTER_OK], 20);
+    assert_balanced(r.all);
+    snapshot_destroy(&r.all);
     world_end(&w, NULL);
 }
 
