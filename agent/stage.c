@@ -14,62 +14,8 @@
 #define FAILURE_PAUSE_MOST_NS NS_PER_S
 #define SWEEP_LEAST_NS (5 * NS_PER_MS)
 #define SWEEP_MOST_NS (250 * NS_PER_MS)
-enum { CANCEL_STREAM = 16 }; /* the users' own branch of the stage's seed */
-#define BODY_MAX (64u << 20)
+enum { CANCEL_STREAM = 16 };              /* the users' own branch of the stage's seed */
 #define GAPS_AT_START (UINT64_C(4) << 20) /* 16 MiB of gaps; more is taken as it comes */
-
-/* ---- places ---- */
-
-static int room_for(struct stage *st, uint32_t n, struct err *e)
-{
-    if (n <= st->room) return 0;
-    uint32_t room = st->room ? st->room : 64;
-    while (room < n)
-        room *= 2;
-    struct request ***lists[] = {&st->places, &st->idle, &st->open};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        struct request **more = realloc(*lists[i], room * sizeof *more);
-        if (!more) return err_set(e, ERR_NOMEM, "no memory for %u requests", n);
-        *lists[i] = more;
-    }
-    st->room = room;
-    if (st->plan && st->plan->retries.max && due_heap_reserve(&st->again, room))
-        return err_set(e, ERR_NOMEM, "no memory for %u requests", n);
-    return 0;
-}
-
-static struct request *place_new(struct stage *st, struct err *e)
-{
-    if (room_for(st, st->n_places + 1, e) < 0) return NULL;
-    struct request *r = calloc(1, sizeof *r);
-    if (!r) {
-        err_set(e, ERR_NOMEM, "no memory for a request");
-        return NULL;
-    }
-    r->stage = st;
-    r->again.owner = r;
-    r->body.text.max = BODY_MAX;
-    r->answer.max = TALK_ANSWER_MAX;
-    uint32_t address = st->n_usable ? st->usable[st->next_usable++ % st->n_usable] : 0;
-    transfer_init(&r->transfer, st->tr, r, address);
-    st->places[st->n_places++] = r;
-    return r;
-}
-
-void stage_drop_places(struct stage *st)
-{
-    for (uint32_t i = 0; i < st->n_places; i++) {
-        transfer_clear(&st->places[i]->transfer);
-        payload_clear(&st->places[i]->body);
-        buf_clear(&st->places[i]->answer);
-        free(st->places[i]);
-    }
-    free(st->places);
-    free(st->idle);
-    free(st->open);
-    st->places = st->idle = st->open = NULL;
-    st->n_places = st->n_idle = st->n_open = st->room = 0;
-}
 
 /* ---- one request ---- */
 
@@ -98,6 +44,7 @@ static int64_t rest(struct stage *st, const struct request *r, bool failed, int6
 /* The place is free again. */
 static void put_back(struct stage *st, struct request *r)
 {
+    r->body.made = NULL;
     st->idle[st->n_idle++] = r;
 }
 
@@ -298,7 +245,9 @@ static void hand_over(struct stage *st, struct request *r, int64_t now)
 /* `node`: of a session tree; else NULL. */
 static void start(struct stage *st, const struct pacer_item *item, struct tree_node *node)
 {
-    struct request *r = st->n_idle ? st->idle[--st->n_idle] : place_new(st, NULL);
+    struct request *r = stage_take_made(st, item->number);
+    const bool made = r != NULL;
+    if (!made) r = stage_take_place(st);
     if (!r) {
         st->rec.snap->counters[COUNTER_DROPPED]++;
         finish_unsent(st, item, item->due);
@@ -310,12 +259,15 @@ static void start(struct stage *st, const struct pacer_item *item, struct tree_n
     }
     r->node = node;
     struct stream *s = &r->stream;
-    stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
+    if (made)
+        begin_stream(st, r);
+    else
+        stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->look = &st->look;
     s->t.due = item->due;
     s->t.free = item->free;
     r->talk = node ? NULL : stage_talk_due(st, item->due);
-    int ready = stage_write_body(st, r, item->number);
+    int ready = made ? 0 : stage_write_body(st, r, item->number);
     if (st->shard.kind == LOAD_OPEN && st->n_usable > 1)
         r->transfer.address = st->usable[st->next_usable++ % st->n_usable];
     s->t.sent = s->t.handed = clock_mono_ns();
@@ -520,7 +472,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     st->pool = gap_pool_new(gaps < (double)GAPS_AT_START ? (uint64_t)gaps : GAPS_AT_START, slots < 64 ? slots : 64, e);
     if (!st->pool) return -1;
     while (st->n_places < slots)
-        if (!place_new(st, e)) return -1;
+        if (!stage_place_new(st, e)) return -1;
     if (plan->retries.max && due_heap_reserve(&st->again, st->room))
         return err_set(e, ERR_NOMEM, "no memory for %u requests", slots);
     st->n_idle = st->n_open = 0;
@@ -529,7 +481,7 @@ int stage_arm(struct stage *st, struct shard *shard, const struct plan *plan, co
     if (st->n_places > 0 && stage_try_body(st) < 0)
         return err_set(e, ERR_PLAN,
                        "no request can be written: target.body must be a JSON object, and a prompt fit into %u MiB",
-                       BODY_MAX >> 20);
+                       STAGE_BODY_MAX >> 20);
     if (st->n_places > 0 && st->places[0]->talk) talks_end(&st->talks, st->places[0]->talk);
     if (st->n_places > 0) st->places[0]->talk = NULL;
     talks_restart(&st->talks);
@@ -562,6 +514,8 @@ int stage_begin(struct stage *st, struct snapshot *snap, int64_t t0, struct err 
     st->steps_base = st->tr->clock.steps;
     st->throttled_base = st->counts_throttling ? host_throttled() : 0;
     recorder_begin(&st->rec, snap, t0 + st->shard.warmup_ns, st->pacer.end, st->plan->slo_request_ns);
+    if (st->shard.kind == LOAD_OPEN && st->shard.arrivals == ARRIVALS_RECORDED && !st->has_talks && !st->has_trees)
+        ahead_begin(&st->ahead, &st->shard);
     return 0;
 }
 
@@ -674,6 +628,7 @@ void stage_clear(struct stage *st)
         tails_remove(&r->tail);
     }
     due_heap_clear(&st->again);
+    ahead_end(&st->ahead);
     for (uint32_t i = 0; i < st->n_places; i++) {
         if (st->places[i]->talk) talks_end(&st->talks, st->places[i]->talk);
         st->places[i]->talk = NULL;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/ahead.h"
 #include "agent/evidence.h"
 #include "agent/stream/gaps.h"
 #include "agent/pacer.h"
@@ -71,6 +72,7 @@ struct stage {
     struct trees trees;         /* session trees, one in each lane */
     bool has_trees;             /* all requests are of such */
     uint64_t tree_requests;     /* sent so far */
+    struct ahead ahead;         /* recorded arrivals whose bodies are written before they are due */
     struct due_heap again;      /* open requests that wait to be sent again */
     struct tails ending, tails; /* responses after their end marker: with their slot, and without */
     uint32_t tails_max;         /* set before stage_arm */
@@ -129,6 +131,12 @@ enum { STAGE_SECRETS = 4 };
 size_t stage_secrets(const struct target *t, struct wording_secret ret[static STAGE_SECRETS]);
 
 extern const struct transport_calls STAGE_CALLS;
+/* Of stage_place.c. */
+
+#define STAGE_BODY_MAX (64u << 20)
+ERR_CHECKED struct request *stage_place_new(struct stage *st, struct err *e);
+/* A place that is not in use; NULL: no memory. */
+struct request *stage_take_place(struct stage *st);
 /* Of stage_span.c, which stage.c calls. */
 /* What the transport knows of a request that has ended: how long its phases took. */
 void stage_take_times(struct request *r);
@@ -172,6 +180,13 @@ void stage_talk_send(struct stage *st, struct request *r);
 /* A request ended at `at`, its slot rests for `rest`; returns how long the slot is taken by its conversation, at least
  * `rest`. */
 int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outcome, int64_t at, int64_t rest);
+/* Of stage_ahead.c. */
+
+/* Makes the body of one more recorded arrival that will be due, where there is room for it; false: nothing was to do.
+ * To be called where there is time until stage_next, from stage_begin on. */
+bool stage_make_ahead(struct stage *st);
+/* The place that has the body of this arrival; NULL: it was not made. */
+struct request *stage_take_made(struct stage *st, uint64_t number);
 /* Of stage_tree.c: session trees. */
 
 /* A lane takes its next tree; -1 without memory, or when the corpus is broken. */

@@ -367,10 +367,15 @@ static void nap(struct worker *w, int64_t next, int64_t now)
     laze_nap(&w->laze, cpu < 0 ? cpu : clock_thread_cpu_ns() - cpu);
 }
 
+/* A body takes less than this. */
+#define AHEAD_CLEAR_NS NS_PER_MS
+
 static int wait_events(struct worker *w, struct epoll_event *events)
 {
     int64_t next = earliest(w), now = clock_mono_ns();
-    if (w->laze.on && next > now) {
+    if (w->state == WORKER_RUNNING && next - now > AHEAD_CLEAR_NS && stage_make_ahead(&w->stage)) {
+        next = now = clock_mono_ns(); /* once more after a look at the sockets */
+    } else if (w->laze.on && next > now) {
         nap(w, next, now);
         now = clock_mono_ns();
     }

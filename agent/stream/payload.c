@@ -8,6 +8,7 @@ void payload_reset(struct payload *p)
     buf_reset(&p->text);
     p->n = 0;
     p->chars = 0;
+    p->made = NULL;
 }
 
 void payload_clear(struct payload *p)
@@ -55,9 +56,20 @@ static const struct words *enter(struct payload_rest *r, size_t *ret_run)
     return NULL;
 }
 
+/* What comes next of a body that is made. */
+static const char *next_made(const struct payload_rest *r)
+{
+    return r->of->made ? r->of->made + payload_size(r->of) - r->left : NULL;
+}
+
 size_t payload_next(struct payload_rest *r, char *room, size_t n, const char **ret)
 {
     size_t run = 0, made = 0;
+    if ((*ret = next_made(r)) != NULL) {
+        run = r->left;
+        r->left = 0;
+        return run;
+    }
     const struct words *w = r->left > 0 ? enter(r, &run) : NULL;
     if (!w) {
         *ret = buf_str(&r->of->text) + r->at;
@@ -76,7 +88,12 @@ size_t payload_next(struct payload_rest *r, char *room, size_t n, const char **r
 size_t payload_read(struct payload_rest *r, char *out, size_t n)
 {
     size_t done = 0;
+    const char *made = next_made(r);
     if (n > r->left) n = r->left;
+    if (made) {
+        if (out) memcpy(out, made, n);
+        done = n;
+    }
     while (done < n) {
         size_t run = 0;
         const struct words *w = enter(r, &run);

@@ -16,7 +16,9 @@ struct payload {
     struct buf text;             /* first: payload_of */
     struct payload_words *words; /* in their order */
     uint32_t n, room;
-    size_t chars; /* of all words */
+    size_t chars;     /* of all words */
+    const char *made; /* the whole body, words included, as it lies in somebody's memory; NULL: it does not. It may be
+                         taken away once the body has been sent */
 };
 #define PAYLOAD_INIT(limit)                                                                                            \
     {                                                                                                                  \
@@ -49,7 +51,7 @@ struct payload_rest {
 void payload_begin(struct payload_rest *r, const struct payload *p);
 /* The next piece: *ret points into the payload's text, or into `room`, where at most n bytes are made: of all words up
  * to the next text, so that the blocks of a prompt are one piece. Returns its length, 0 at the end or where words come
- * next and n is 0. */
+ * next and n is 0. A body that is made is one piece. */
 size_t payload_next(struct payload_rest *r, char *room, size_t n, const char **ret);
 /* The next n bytes, or what is left of them, into `out` (NULL: they are read over); how many they were. */
 size_t payload_read(struct payload_rest *r, char *out, size_t n);
