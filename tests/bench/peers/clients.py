@@ -47,14 +47,14 @@ class Load:
         return file
 
 
-def make_tokenizer(directory):
+def make_tokenizer(directory, unknown="?"):
     """A tokenizer that costs nothing to load: words. Also where the hub's cache would have it, for clients that look there only."""
-    vocabulary = {word: i for i, word in enumerate(["?", *PROMPT.split()])}
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys([unknown, *PROMPT.split()]))}
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tokenizer.json").write_text(json.dumps({
-        "version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "?"}}))
+        "version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": unknown}}))
     (directory / "tokenizer_config.json").write_text(json.dumps({
-        "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "?", "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"}))
+        "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": unknown, "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"}))
     hub = directory / "hub/models--peers--words"
     (hub / "refs").mkdir(parents=True, exist_ok=True)
     (hub / "snapshots").mkdir(exist_ok=True)
