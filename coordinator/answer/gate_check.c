@@ -317,6 +317,20 @@ static double beyond_limit(const struct plan_gate *gate, const struct point *p, 
     return (double)(upper ? h->count - under : under);
 }
 
+/* Requests that were cut off, where all of them are over an upper limit already: more time would tell no more of them.
+ */
+static double cut_beyond(const struct plan_gate *gate, const struct point *p)
+{
+    const struct hist *h[] = {point_cut(p, gate->metric), point_cut_within(p, gate->metric)};
+    double n = 0;
+    for (size_t i = 0; i < sizeof h / sizeof *h; i++) {
+        if (!h[i]) continue;
+        if (hist_count_at_most(h[i], (int64_t)gate->value)) return 0;
+        n += (double)h[i]->count;
+    }
+    return n;
+}
+
 static void what_decides(const struct plan_gate *gate, const struct point *p, double limit, struct gate_outcome *o)
 {
     bool upper = is_upper(gate), errors = gate->subject == GATE_ERROR_RATE;
@@ -327,10 +341,11 @@ static void what_decides(const struct plan_gate *gate, const struct point *p, do
     double least =
         gate->subject != GATE_METRIC || gate->agg != AGG_QUANTILE ? MEAN_NEEDS : (double)samples_needed(gate->q);
     bool quantile = gate->subject == GATE_METRIC && gate->agg == AGG_QUANTILE && counted;
-    if (quantile && upper) had += (double)o->failed;
+    double over = quantile && upper ? (double)o->failed + cut_beyond(gate, p) : 0;
+    had += over;
     /* the share of requests beyond the limit decides: between two groups of latencies an interval's width says nothing
      */
-    double beyond = quantile ? beyond_limit(gate, p, upper) + (upper ? (double)o->failed : 0) : 0;
+    double beyond = quantile ? beyond_limit(gate, p, upper) + over : 0;
     double factor = errors       ? share_needs(o->value, had, limit) / had
                     : beyond > 0 ? share_needs(beyond / had, had, upper ? 1 - gate->q : gate->q) / had
                                  : larger(o, limit, upper);

@@ -123,11 +123,31 @@ static double undecided_s(const struct analysis *in, size_t point)
     return most;
 }
 
-/* Where one load is enough: the load that keeps most gates, then the one that is decided soonest. */
+/* How many times a point's values are beyond the limits that they break, at most; infinite where that is not known. */
+static double beyond(const struct analysis *in, size_t point)
+{
+    double most = 1;
+    for (size_t g = 0; g < in->run->plan->n_gates; g++) {
+        const struct gate_outcome *o = outcome(in, g, point);
+        const struct plan_gate *gate = &in->run->plan->gates[g];
+        double scale = gate->subject == GATE_METRIC ? METRICS[gate->metric].scale : 1;
+        if (!o || o->result != GATE_FAIL) continue;
+        double times =
+            gate->op == OP_LT || gate->op == OP_LE ? o->value * scale / gate->value : gate->value / (o->value * scale);
+        if (!(times < HUGE_VAL)) return HUGE_VAL;
+        most = fmax(most, times);
+    }
+    return most;
+}
+
+/* Where one load is enough: the load that keeps most gates, then the one that is decided soonest, then the one that
+ * misses them by least. */
 static bool nearer(const struct analysis *in, size_t a, size_t b)
 {
     size_t x = passed(in, a), y = passed(in, b);
-    return x > y || (x == y && undecided_s(in, a) < undecided_s(in, b));
+    if (x != y) return x > y;
+    double s = undecided_s(in, a), t = undecided_s(in, b);
+    return s < t || (!(s > t) && beyond(in, a) < beyond(in, b));
 }
 
 const struct gate_outcome *report_gate(const struct analysis *in, size_t gate)

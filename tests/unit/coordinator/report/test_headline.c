@@ -13,7 +13,7 @@
 #include "coordinator/report/reasons.h"
 
 static struct plan_gate gates[2] = {
-    {.text = "ttft.p99 < 800ms", .subject = GATE_METRIC, .metric = METRIC_TTFT},
+    {.text = "ttft.p99 < 800ms", .subject = GATE_METRIC, .metric = METRIC_TTFT, .op = OP_LT, .value = 800e6},
     {.text = "errors.rate < 1%", .subject = GATE_ERROR_RATE},
 };
 static struct plan plan;
@@ -67,6 +67,20 @@ static void test_one_load(void **state)
     for (int i = 0; i < 9; i++)
         p[i].requested.concurrency = 4, o[i].result = i == 7 ? GATE_FAIL : GATE_PASS, o[i].value = i;
     says("FAIL", "gate broken: ttft.p99 < 800ms: it is 7 ms at load 4");
+    begin(1); /* all loads break it: the one that is nearest to the limit, which for throughput is not the first */
+    a.measured_status = 99;
+    a.answer.has_slo = false;
+    static struct plan_gate much = {.text = "throughput > 500", .subject = GATE_THROUGHPUT, .op = OP_GT, .value = 500};
+    plan.gates = &much;
+    for (int i = 0; i < 9; i++)
+        o[i].gate = &much, o[i].result = GATE_FAIL, o[i].value = i == 5 ? 346 : 86;
+    says("FAIL", "gate broken: throughput > 500: it is 346 token/s at load 32");
+    begin(1); /* a value that is not known is the farthest */
+    a.measured_status = 99;
+    a.answer.has_slo = false;
+    for (int i = 0; i < 9; i++)
+        o[i].result = GATE_FAIL, o[i].value = i ? 900.0 + i : (double)NAN;
+    says("FAIL", "gate broken: ttft.p99 < 800ms: it is 901 ms at load 2");
     begin(1);
     plan.require = REQUIRE_ALL;
     says("PASS", "the gate is kept in every stage");
