@@ -1,9 +1,12 @@
 /* What differs between two plans, by the trees of their resolved forms: every key with its path. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/plan/node.h"
 #include "common/plan/plan_key.h"
 #include "coordinator/answer/compare.h"
+
+#define CONTEXT 16 /* bytes that are shown before a difference */
 
 struct diff {
     struct buf *out;
@@ -36,12 +39,35 @@ static const char *words(const struct node *n, char *buf, size_t size)
     return buf;
 }
 
+/* Two long texts that begin alike: from a little before where they differ. Of lists that look the same: "another".
+ */
+static void apart(const struct node *a, const struct node *b, char *was, char *is, size_t size)
+{
+    struct node x = *a, y = *b;
+    size_t same = 0;
+    if (a->kind != NODE_TEXT || b->kind != NODE_TEXT) {
+        (void)snprintf(is, size, "another");
+        return;
+    }
+    while (same < a->len && same < b->len && a->text[same] == b->text[same])
+        same++;
+    size_t from = same > CONTEXT ? same - CONTEXT : 0;
+    while (from > 0 && ((unsigned char)a->text[from] & 0xc0) == 0x80)
+        from--; /* not inside a character */
+    x.text += from, x.len -= from, y.text += from, y.len -= from;
+    (void)snprintf(was, size, "...");
+    (void)snprintf(is, size, "...");
+    (void)node_describe(&x, was + 3, size - 3);
+    (void)node_describe(&y, is + 3, size - 3);
+}
+
 static void line(struct diff *d, const struct node *a, const struct node *b)
 {
     char path[256], was[128], is[128];
     if (d->lines++ >= d->max) return;
-    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), words(a, was, sizeof was),
-                     words(b, is, sizeof is));
+    const char *x = words(a, was, sizeof was), *y = words(b, is, sizeof is);
+    if (a && b && strcmp(x, y) == 0) apart(a, b, was, is, sizeof was);
+    (void)buf_printf(d->out, "%s: %s, now %s\n", node_path(a ? a : b, path, sizeof path), x, y);
 }
 
 static void walk(struct diff *d, const struct node *a, const struct node *b)

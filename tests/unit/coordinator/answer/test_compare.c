@@ -624,7 +624,23 @@ static void test_plans(void **state)
     assert_string_equal(buf_str(&out), "");
     assert_int_equal(compare_plans(a, b, 10, &out, &e), 0);
     assert_non_null(strstr(buf_str(&out), "seed: "));
-    assert_non_null(strstr(buf_str(&out), "target.url: "));
+    assert_non_null(
+        strstr(buf_str(&out), "target.url: \"http://127.0.0.1:1/v1/chat/completions\", now \"http://127.0.0.1:2/v1/"));
+    buf_reset(&out);
+    static const char LONG[] =
+        "plan: 1\ntarget: {url: http://127.0.0.1:1/v1/chat/completions?deployment=%s, model: m}\n"
+        "load: {concurrency: [1, 2], duration: 30s}\n";
+    char text[2][256];
+    struct plan *c[2];
+    for (int i = 0; i < 2; i++) {
+        int n = snprintf(text[i], sizeof text[i], LONG, i ? "canary" : "stable");
+        if (!(c[i] = plan_load("c", text[i], (size_t)n, NULL, 0, &e))) fail_msg("%s", e.text);
+    }
+    assert_int_equal(compare_plans(c[0], c[1], 10, &out, &e), 0); /* where they differ is seen */
+    assert_string_equal(buf_str(&out),
+                        "target.url: ...\"ions?deployment=stable\", now ...\"ions?deployment=canary\"\n");
+    plan_destroy(&c[0]);
+    plan_destroy(&c[1]);
     buf_reset(&out);
     assert_int_equal(compare_plans(a, b, 1, &out, &e), 0);
     assert_non_null(strstr(buf_str(&out), "and 1 more"));
