@@ -316,6 +316,14 @@ static void record_form(struct recorder *r, const struct stream *s, const struct
     if (s->ended_by == STREAM_END_FINISH) count(r, COUNTER_ENDED_BY_FINISH, 1);
 }
 
+/* What could have come from a cache, as its hit rate is counted: by usage where what is repeated is known so. */
+static void record_repeated(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
+{
+    uint32_t sent = s->prompt_by_usage ? n->input : s->prompt_tokens;
+    count(r, COUNTER_REPEATED_TOKENS, s->prompt_repeated < sent ? s->prompt_repeated : sent);
+    count(r, COUNTER_SENT_INPUT_TOKENS, sent);
+}
+
 /* Of an answer that has ended: until then usage may be a first guess, or what was there so far. */
 static void record_usage(struct recorder *r, const struct stream *s, const struct stream_tokens *n)
 {
@@ -328,8 +336,7 @@ static void record_usage(struct recorder *r, const struct stream *s, const struc
     count(r, COUNTER_USAGE_DOUBTED_FELL, n->fell);
     count(r, COUNTER_CACHED_TOKENS, n->cached);
     count(r, COUNTER_CACHED_AGAIN, cached_again(s, n));
-    count(r, COUNTER_REPEATED_TOKENS, s->prompt_repeated);
-    count(r, COUNTER_SENT_INPUT_TOKENS, s->prompt_tokens);
+    record_repeated(r, s, n);
     count(r, COUNTER_USAGE_INPUT_TOKENS, n->input_asked ? 0 : n->input);
     if (n->counted) count(r, COUNTER_USAGE_REQUESTS, 1);
     if (n->over) {

@@ -71,7 +71,7 @@ static void begin_stream(struct stage *st, struct request *r)
     struct timeline t = s->t;
     uint32_t asked = s->asked_tokens, prompt = s->prompt_tokens, turn = s->turn;
     uint32_t beside = s->prompt_beside, repeated = s->prompt_repeated;
-    bool guessed = s->prompt_guessed;
+    bool guessed = s->prompt_guessed, by_usage = s->prompt_by_usage;
     struct buf *text = s->text;
     stream_begin(s, &st->dialect, st->pool, st->rec.window_from, st->rec.window_to);
     s->t.due = t.due;
@@ -83,6 +83,7 @@ static void begin_stream(struct stage *st, struct request *r)
     s->prompt_beside = beside;
     s->prompt_repeated = repeated;
     s->prompt_guessed = guessed;
+    s->prompt_by_usage = by_usage;
     s->turn = turn;
     s->text = text;
     s->look = &st->look;

@@ -45,6 +45,16 @@ static int choose(struct stage *st, struct request *r)
     return 0;
 }
 
+/* What of the prompt an earlier request began with. Of a conversation's next turn the server has counted it, with all
+ * that its template adds to each message: its hit rate is of such tokens. */
+static void take_repeated(struct request *r, uint32_t repeated)
+{
+    const struct talk *k = r->talk;
+    uint32_t most = r->choice.input_tokens;
+    r->stream.prompt_by_usage = k && (k->turn == 1 || k->counted);
+    r->stream.prompt_repeated = k && k->turn > 1 && k->counted ? k->counted : repeated < most ? repeated : most;
+}
+
 int stage_write_body(struct stage *st, struct request *r, uint64_t number)
 {
     struct dialect_request ask;
@@ -58,7 +68,7 @@ int stage_write_body(struct stage *st, struct request *r, uint64_t number)
     r->stream.asked_tokens = dialect_asked(&st->dialect, ask.output_tokens);
     r->stream.prompt_tokens = r->choice.input_tokens;
     r->stream.prompt_beside = ask.beside;
-    r->stream.prompt_repeated = ask.repeated < r->choice.input_tokens ? ask.repeated : r->choice.input_tokens;
+    take_repeated(r, ask.repeated);
     r->stream.prompt_guessed = ask.guessed;
     return 0;
 }
@@ -148,6 +158,7 @@ int64_t stage_talk_ended(struct stage *st, struct request *r, enum counter outco
     }
     if (r->stream.thoughts || r->stream.usage_thought)
         talk_forget(k); /* the thoughts do not go out again: what follows them is not in one piece */
+    k->counted = n.input_asked ? 0 : n.input + (k->known - k->sent);
     int64_t think = talk_think(k);
     transport_keep(st->tr, k->own, st->shard.slots + st->tails_max / 2);
     if (k->plan->by_request) {

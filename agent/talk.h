@@ -33,6 +33,7 @@ struct talk {
     uint32_t turn, turns;     /* the latest, from 1; of so many (0: not known before the first) */
     uint32_t tokens;          /* of all that was said so far */
     uint32_t sent, known;     /* of the latest prompt; of this one and its answer, where that goes out again as it is */
+    uint32_t counted;         /* the same as `known`, as usage counts it, with all that templates add; 0: not known */
     uint32_t address;         /* where it goes … */
     uint64_t own;             /* … and its connection */
     int64_t began_due;        /* due of its first turn */

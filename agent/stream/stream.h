@@ -78,6 +78,7 @@ struct stream {
     uint32_t prompt_beside;               /* of the prompt's, those that a template adds, as measured; as these */
     uint32_t prompt_repeated;             /* of prompt_tokens, those with which an earlier request began; as these */
     bool prompt_guessed;                  /* the prompt's length is an estimate; as these */
+    bool prompt_by_usage;                 /* prompt_repeated is of the input tokens that usage will name; as these */
     uint32_t turn;                        /* of a conversation, from 1; 0: of none; likewise */
     uint32_t usage_in, usage_out, usage_cached, usage_thought, usage_total;
     uint32_t usage_at;      /* token events before usage came for the last time */

@@ -89,6 +89,9 @@ expect_text out.log 'of their input tokens \(what one prefix cache without a lim
 server
 ask 'sessions: {turns: {uniform: [2, 5]}}, synthetic: {input_tokens: 30, output_tokens: 12}' 'concurrency: 1, requests: 100' 1
 same 'conversations: the prompt before and its answer'
+server --template 7
+ask 'sessions: {turns: {uniform: [2, 5]}}, synthetic: {input_tokens: 30, output_tokens: 12}' 'concurrency: 1, requests: 100' 1
+same 'a template adds to each message: counted as the server counts' $((7 * 60)) # of each conversation the head of its first message is known
 server
 ask 'synthetic: {input_tokens: 100, output_tokens: 2, shared_prefix: {tokens: 60}}' 'concurrency: 1, requests: 80' 1
 same 'a shared prefix' $((80 * 80 / 2 / 256 * 3)) # each goes on beside all before it

@@ -1,6 +1,6 @@
-"""A small endpoint with a prefix cache without a limit: reuse_server.py PORT-FILE LOG [--silent] [--part F]. A token is four characters, and the cache a tree of them: what of
-a prompt any earlier prompt, or a prompt with its answer, began with. Each request is a line of LOG: tokens of the prompt and those found. --silent: usage names none of them;
---part: only so much of them is found. GET is a metrics page as vLLM's."""
+"""A small endpoint with a prefix cache without a limit: reuse_server.py PORT-FILE LOG [--silent] [--part F] [--template N]. A token is four characters, and the cache a tree of
+them: what of a prompt any earlier prompt, or a prompt with its answer, began with. Each request is a line of LOG: tokens of the prompt and those found. --silent: usage names none
+of them; --part: only so much of them is found; --template: a template puts so many tokens before each message, and before the answer. GET is a metrics page as vLLM's."""
 import asyncio
 import json
 import sys
@@ -8,12 +8,17 @@ import sys
 port_file, log_file = sys.argv[1:3]
 silent = "--silent" in sys.argv
 part = float(sys.argv[sys.argv.index("--part") + 1]) if "--part" in sys.argv else 1
+template = int(sys.argv[sys.argv.index("--template") + 1]) if "--template" in sys.argv else 0
 log = open(log_file, "w", buffering=1)
 tree, hits, queries = {}, 0, 0
 
 
 def tokens(text):
     return [text[i : i + 4] for i in range(0, len(text), 4)]
+
+
+def opening(role):
+    return [f"<{role} {i}>" for i in range(template)]
 
 
 def keep(sequence):
@@ -38,7 +43,7 @@ async def serve(reader, writer):
                 continue
             headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)}
             body = json.loads(await reader.readexactly(int(headers["content-length"])))
-            prompt = [t for m in body["messages"] for t in tokens(m["content"])]
+            prompt = [t for m in body["messages"] for t in opening(m["role"]) + tokens(m["content"])] + opening("assistant")
             found = keep(prompt)
             cached = int(found * part)
             hits, queries = hits + cached, queries + len(prompt)

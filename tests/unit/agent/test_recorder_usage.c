@@ -42,6 +42,31 @@ static void test_usage_is_doubted(void **state)
     }
 }
 
+/* Of a conversation what repeats is known as usage counts it, and so is what was sent; where usage names no prompt, as
+ * the plan counts it. */
+static void test_repeated_by_usage(void **state)
+{
+    (void)state;
+    static const struct {
+        bool by_usage;
+        uint32_t repeated, in;
+        uint64_t counted, sent;
+    } rows[] = {{false, 30, 60, 30, 32}, {true, 50, 60, 50, 60}, {true, 70, 60, 60, 60}, {true, 50, 0, 32, 32}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(NULL);
+        begin(1000 * MS, 1000 * MS);
+        s.prompt_tokens = 32;
+        s.prompt_by_usage = rows[i].by_usage;
+        s.prompt_repeated = rows[i].repeated;
+        feed(VISIBLE, 1100 * MS);
+        usage(rows[i].in, 1, 0, 1200 * MS);
+        feed(DONE, 1200 * MS);
+        end(END_COMPLETE, 200, 1200 * MS, COUNTER_OK);
+        assert_int_equal(counted(COUNTER_REPEATED_TOKENS), rows[i].counted);
+        assert_int_equal(counted(COUNTER_SENT_INPUT_TOKENS), rows[i].sent);
+    }
+}
+
 /* Usage that is taken and yet doubtful: more than was asked for and came, or than the text can hold. */
 static void test_usage_is_doubtful(void **state)
 {
@@ -502,21 +527,14 @@ static void test_cached_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage_is_doubted),
-        cmocka_unit_test(test_usage_is_doubtful),
-        cmocka_unit_test(test_short_by_length),
-        cmocka_unit_test(test_input_as_asked),
-        cmocka_unit_test(test_odd_usage),
-        cmocka_unit_test(test_whole_without_usage),
-        cmocka_unit_test(test_reasoning_apart),
-        cmocka_unit_test(test_sum_of_usage),
-        cmocka_unit_test(test_reasoning_apart_running),
-        cmocka_unit_test(test_usage_below_events),
-        cmocka_unit_test(test_usage_before_text),
-        cmocka_unit_test(test_summarised_reasoning),
-        cmocka_unit_test(test_long_events_are_no_summary),
-        cmocka_unit_test(test_cached_again),
-        cmocka_unit_test(test_usage_of_the_unfinished),
+        cmocka_unit_test(test_usage_is_doubted),     cmocka_unit_test(test_repeated_by_usage),
+        cmocka_unit_test(test_usage_is_doubtful),    cmocka_unit_test(test_short_by_length),
+        cmocka_unit_test(test_input_as_asked),       cmocka_unit_test(test_odd_usage),
+        cmocka_unit_test(test_whole_without_usage),  cmocka_unit_test(test_reasoning_apart),
+        cmocka_unit_test(test_sum_of_usage),         cmocka_unit_test(test_reasoning_apart_running),
+        cmocka_unit_test(test_usage_below_events),   cmocka_unit_test(test_usage_before_text),
+        cmocka_unit_test(test_summarised_reasoning), cmocka_unit_test(test_long_events_are_no_summary),
+        cmocka_unit_test(test_cached_again),         cmocka_unit_test(test_usage_of_the_unfinished),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
