@@ -365,7 +365,7 @@ int engine_arm(struct engine *eng, const struct shard *s, struct err *e)
     for (uint32_t i = 0; i < eng->n_workers; i++)
         weights[i] = 1;
     memset(parts, 0, sizeof parts);
-    if (shard_split(s, weights, eng->n_workers, s->part * 1024, parts, e) < 0) return -1;
+    if (shard_split(s, weights, eng->n_workers, s->part * SHARD_WORKERS, parts, e) < 0) return -1;
     eng->arming++;
     atomic_store_explicit(&eng->failed_on_end, 0, memory_order_relaxed);
     int rc = hand_out(eng, parts, s->slots, cap, e);

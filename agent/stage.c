@@ -54,9 +54,7 @@ static void keep_row(struct stage *st, const struct request *r, enum counter out
     const struct row_request q = {.number = r->number,
                                   .workload = r->choice.workload,
                                   .model = r->choice.model,
-                                  .session = r->talk   ? r->talk->number
-                                             : r->node ? r->node->tree->play + 1
-                                                       : 0,
+                                  .session = stage_session(st, r),
                                   .turn = r->stream.turn,
                                   .tries = r->tries,
                                   .status = r->transfer.status,

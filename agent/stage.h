@@ -175,6 +175,8 @@ struct talk *stage_talk_due(struct stage *st, int64_t due);
 int stage_write_body(struct stage *st, struct request *r, uint64_t number);
 /* Can the first request be written? It is not sent. -1: no. */
 int stage_try_body(struct stage *st);
+/* The number of its conversation or session tree in rows, which no other of the agent has; 0: it is part of none. */
+uint64_t stage_session(const struct stage *st, const struct request *r);
 /* Before the request is sent: where to, on which connection, under which name. */
 void stage_talk_send(struct stage *st, struct request *r);
 /* A request ended at `at`, its slot rests for `rest`; returns how long the slot is taken by its conversation, at least

@@ -88,6 +88,13 @@ int stage_try_body(struct stage *st)
     return rc;
 }
 
+uint64_t stage_session(const struct stage *st, const struct request *r)
+{
+    if (!r->talk && !r->node) return 0;
+    uint64_t number = r->talk ? r->talk->number - 1 : r->node->tree->play;
+    return number * SHARD_WORKERS + st->shard.part % SHARD_WORKERS + 1;
+}
+
 void stage_talk_send(struct stage *st, struct request *r)
 {
     struct talk *k = r->talk;

@@ -10,6 +10,7 @@
 #include "common/rng.h"
 
 #define SHARD_CYCLE_MAX 65536u
+#define SHARD_WORKERS 1024u /* numbers of an agent's parts: its own x this, and its worker's */
 
 /* How a server counts the words of our prompts (target.lengths: measured), for each of the plan's models. */
 #define WORD_COSTS_MAX 16u
@@ -64,9 +65,9 @@ struct shard {
 ERR_CHECKED int shard_whole(const struct plan *p, const struct plan_stage *s, uint64_t stage_seed, struct shard *ret,
                             struct err *e);
 /* Splits by integer weights (largest remainder; all > 0) into n parts; ret[i].part = part_base + i (workers:
- * whole->part * 1024). Works on a whole and on a part again (agent to workers). A part may get nothing: more parts than
- * slots. Arrivals are distributed by smooth weighted round robin over a cycle. The cycle is exact where the weights
- * allow it within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
+ * whole->part * SHARD_WORKERS). Works on a whole and on a part again (agent to workers). A part may get nothing: more
+ * parts than slots. Arrivals are distributed by smooth weighted round robin over a cycle. The cycle is exact where the
+ * weights allow it within SHARD_CYCLE_MAX, else the nearest. On failure nothing is left allocated. */
 ERR_CHECKED int shard_split(const struct shard *whole, const uint32_t *weights, uint32_t n, uint32_t part_base,
                             struct shard *ret, struct err *e);
 void shard_clear(struct shard *s);

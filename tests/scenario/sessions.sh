@@ -34,8 +34,8 @@ expect '.points[0] | .session_turns.mean >= 2 and .session_turns.mean <= 5 and .
 if python3 - "$OUT/export-requests-jsonl/requests.jsonl" <<'PY'
 import collections, json, sys
 rows = collections.defaultdict(list)
-for r in map(json.loads, open(sys.argv[1])): rows[r["agent"], r["session"], r["asked_input"] - r["asked_input"]].append(r)
-assert all(r["session"] > 0 and r["turn"] > 0 for t in rows.values() for r in t)
+for r in map(json.loads, open(sys.argv[1])): rows[r["agent"], r["session"]].append(r["turn"])
+assert all(key[1] > 0 and sorted(turns) == list(range(1, len(turns) + 1)) for key, turns in rows.items()), rows
 PY
 then ok "rows have their session and turn"; else fail "rows of sessions"; fi
 
