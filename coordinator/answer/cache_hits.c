@@ -27,7 +27,8 @@ void cache_hits_compute(const struct plan *plan, const struct point *points, siz
     *ret = (struct cache_hits){.possible = reuse_possible(c, plan),
                                .usage = reuse_measured(c),
                                .page = queries > 0 ? hits / queries : (double)NAN,
-                               .exact = reuse_is_exact(c, plan)};
+                               .exact = reuse_is_exact(c, plan),
+                               .least = reuse_is_least(plan)};
 }
 
 const char *cache_hits_words(const struct cache_hits *h, char ret[static CACHE_HITS_WORDS])
@@ -38,8 +39,8 @@ const char *cache_hits_words(const struct cache_hits *h, char ret[static CACHE_H
     ret[0] = '\0';
     if (!(h->possible > 0)) return ret;
     int n = snprintf(ret, CACHE_HITS_WORDS,
-                     "Prompts repeat %s of their input tokens (what one prefix cache without a limit could answer); ",
-                     human_percent(h->possible, part));
+                     "Prompts repeat %s%s of their input tokens (what one prefix cache without a limit could answer); ",
+                     h->least ? "at least " : "", human_percent(h->possible, part));
     char *at = ret + n;
     size_t size = CACHE_HITS_WORDS - (size_t)n;
     (void)human_percent(h->usage, usage);

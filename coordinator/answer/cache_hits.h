@@ -7,6 +7,7 @@
 struct cache_hits {
     double possible, usage, page; /* page: of the windows, whoever asked */
     bool exact;                   /* no more than `possible` is */
+    bool least;                   /* more may be, since prompts may begin alike that nothing says it of */
 };
 void cache_hits_compute(const struct plan *plan, const struct point *points, size_t n, struct cache_hits *ret);
 #define CACHE_HITS_WORDS 500

@@ -30,11 +30,16 @@ double reuse_measured(const uint64_t c[COUNTER_N])
     return cached > 0 && all > 0 ? fmin(1, cached / all) : (double)NAN;
 }
 
-bool reuse_is_exact(const uint64_t c[COUNTER_N], const struct plan *plan)
+bool reuse_is_least(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->n_workloads; i++)
-        if (plan->workloads[i].source == SOURCE_DATASET) return false; /* its records may begin alike */
-    return !c[COUNTER_WIN_GUESSED_IN] && (!plan_has_trees(plan) || plan->workloads[0].data.marker);
+        if (plan->workloads[i].source == SOURCE_DATASET) return true; /* its records may begin alike */
+    return plan_has_trees(plan) && !plan->workloads[0].data.marker;
+}
+
+bool reuse_is_exact(const uint64_t c[COUNTER_N], const struct plan *plan)
+{
+    return !c[COUNTER_WIN_GUESSED_IN] && !reuse_is_least(plan);
 }
 
 /* How much more of the input tokens came from the cache than prompts repeat, beyond what the server adds itself, and

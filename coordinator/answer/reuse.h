@@ -16,7 +16,9 @@ double reuse_possible(const uint64_t c[COUNTER_N], const struct plan *plan);
 /* Of the input tokens by usage, those from the cache. NaN: usage names none, and nobody knows whether there were any.
  */
 double reuse_measured(const uint64_t c[COUNTER_N]);
-/* Is no more possible than that? Not where lengths are guessed, or where trees without a marker may begin alike. */
+/* May more be possible than that? Records of a data set may begin alike, and so may trees without a marker. */
+bool reuse_is_least(const struct plan *plan);
+/* Is no more possible than that? Not there, and not where lengths are guessed. */
 bool reuse_is_exact(const uint64_t c[COUNTER_N], const struct plan *plan);
 #define REUSE_WORDS 280
 /* More came from the cache than prompts repeat by the plan: the words, in `ret`. `input`: the histogram of input

@@ -21,28 +21,31 @@ static void test_words(void **state)
         struct cache_hits h;
         const char *words;
     } ROWS[] = {
-        {{NAN, 0.5, 0.5, true}, ""},
-        {{0, NAN, NAN, true}, ""},
-        {{0.635, 0.612, 0.64, true},
+        {{NAN, 0.5, 0.5, true, false}, ""},
+        {{0, NAN, NAN, true, false}, ""},
+        {{0.635, 0.612, 0.64, true, false},
          REPEAT "the server's usage says 61.2 % came from its cache, its metrics page 64 %. "},
-        {{0.635, 0.612, NAN, true}, REPEAT "the server's usage says 61.2 % came from its cache. "},
-        {{0.635, NAN, 0.64, true},
+        {{0.635, 0.612, NAN, true, false}, REPEAT "the server's usage says 61.2 % came from its cache. "},
+        {{0.635, NAN, 0.64, true, false},
          REPEAT "the server's metrics page says 64 % came from its cache, its usage names none. "},
-        {{0.635, NAN, NAN, true}, REPEAT "the server reports no cached tokens. "},
-        {{0.635, 0.3, 0.9, true},
+        {{0.635, NAN, NAN, true, false}, REPEAT "the server reports no cached tokens. "},
+        {{0.635, 0.3, 0.9, true, false},
          REPEAT
          "the server's usage says 30 % came from its cache, its metrics page 90 %. That is less than half of it: "
          "the cache is off, or too small for these prompts, or each of several servers has its own. "},
-        {{0.635, NAN, 0, true},
+        {{0.635, NAN, 0, true, false},
          REPEAT
          "the server's metrics page says 0 % came from its cache, its usage names none. That is less than half of "
          "it: the cache is off, or too small for these prompts, or each of several servers has its own. "},
-        {{0.635, NAN, 0.8, true},
+        {{0.635, NAN, 0.8, true, false},
          REPEAT
          "the server's metrics page says 80 % came from its cache, its usage names none. That is more: prompts of "
          "an earlier run were still in it, or others ask the server too. "},
-        {{0.635, NAN, 0.8, false},
+        {{0.635, NAN, 0.8, false, false},
          REPEAT "the server's metrics page says 80 % came from its cache, its usage names none. "},
+        {{0.187, 0.472, NAN, false, true},
+         "Prompts repeat at least 18.7 % of their input tokens (what one prefix cache without a limit could answer); "
+         "the server's usage says 47.2 % came from its cache. "},
     };
     char words[CACHE_HITS_WORDS];
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
