@@ -33,13 +33,14 @@ struct group {
 
 /* Throughput of a group: of several runs the wider of two intervals is taken, that within a run and that between runs.
  * A run's own interval knows nothing of what differs from run to run. */
-static void group_rate(struct group *g, const struct point *points, size_t n)
+static void group_rate(struct group *g, const struct point *points, size_t n, const struct answer *a)
 {
     double rate[64] = {0}, half = NAN;
     size_t k = 0;
     for (size_t i = g->first; i < n && k < 64; i++) {
-        if (!load_carries(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
-        rate[k++] = points[i].output_tokens_per_s;
+        if (!answer_carries(a, &points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
+        rate[k++] = a->of_requests ? points[i].requests_per_s : points[i].output_tokens_per_s;
+        if (a->of_requests) continue;                                       /* whose interval nobody has */
         half = fmax(half, (points[i].output_hi - points[i].output_lo) / 2); /* fmax passes over NaN */
     }
     g->throughput = mean_of(rate, k);
@@ -51,12 +52,12 @@ static void group_rate(struct group *g, const struct point *points, size_t n)
 
 /* The requests a second that it carries. Those of a rate that was kept up with came as the plan asked, and by how many
  * chance made more or fewer of them says nothing of the server. */
-static void group_carried(struct group *g, const struct point *points, size_t n)
+static void group_carried(struct group *g, const struct point *points, size_t n, const struct answer *a)
 {
     double square = 0, k = 0, tokens = g->throughput > 0 ? (g->hi - g->lo) / 2 / g->throughput : 0;
     bool kept = !plan_stage_is_ramp(g->asked);
     for (size_t i = g->first; i < n; i++) {
-        if (!load_carries(&points[i]) || !load_same(&points[i].requested, g->asked)) continue;
+        if (!answer_carries(a, &points[i]) || !load_same(&points[i].requested, g->asked)) continue;
         kept &= load_kept_up(&points[i]) && points[i].window_due > 0;
         square += pow(load_noise(&points[i], points[i].window_done), 2);
         k++;
@@ -65,6 +66,12 @@ static void group_carried(struct group *g, const struct point *points, size_t n)
     g->carried[0] = kept ? g->asked->rate_to : g->requests_per_s;
     g->carried[1] = g->carried[0] * fmax(0, 1 - half);
     g->carried[2] = g->carried[0] * (1 + half);
+}
+
+/* Do its latencies count too? */
+static bool is_usable(const struct answer *a, const struct point *p)
+{
+    return a->of_requests ? load_tokenless(p) : load_usable(p);
 }
 
 /* NULL: its load was one and the same. */
@@ -106,13 +113,13 @@ static double refused_share(const struct point *p)
     return all > 0 ? refused / all : 0;
 }
 
-static size_t groups_make(const struct point *points, size_t n, enum load_axis axis, const struct gate_outcome *gates,
-                          size_t n_gates, struct group *ret)
+static size_t groups_make(const struct point *points, size_t n, const struct answer *a,
+                          const struct gate_outcome *gates, size_t n_gates, struct group *ret)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        if (!load_carries(p)) continue;
+        if (!answer_carries(a, p)) continue;
         struct group *g = NULL;
         for (size_t k = 0; k < n_groups && !g; k++)
             if (load_same(&points[ret[k].first].requested, &p->requested)) g = &ret[k];
@@ -121,14 +128,14 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
             *g = (struct group){.first = (uint32_t)i, .asked = &p->requested};
         }
         double w = 1.0 / ++g->n, ended = (double)point_limited(p);
-        g->load += (load_on(p, axis) - g->load) * w;
+        g->load += (load_on(p, a->axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
         double due = p->by_count ? p->requested.rate_to : p->arrivals_per_s;
         g->due += (due - g->due) * w;
         g->late += (LATE_CHANCE * sqrt(2 * p->concurrency) / p->window_s - g->late) * w;
         g->n_overrun += p->overrun && !plan_stage_is_ramp(&p->requested);
         g->refused += (refused_share(p) - g->refused) * w;
-        if (!load_usable(p)) continue;
+        if (!is_usable(a, p)) continue;
         w = 1.0 / ++g->n_usable;
         g->e2e_p50 += (p->metric[METRIC_E2E].q[0] - g->e2e_p50) * w;
         g->attainment += ((ended > 0 ? (double)p->window_good / ended : 0) - g->attainment) * w;
@@ -138,8 +145,8 @@ static size_t groups_make(const struct point *points, size_t n, enum load_axis a
         g->n_open += r == GATE_INCONCLUSIVE;
     }
     for (size_t k = 0; k < n_groups; k++) {
-        group_rate(&ret[k], points, n);
-        group_carried(&ret[k], points, n);
+        group_rate(&ret[k], points, n, a);
+        group_carried(&ret[k], points, n, a);
         group_apart(&ret[k], points, n);
     }
     if (n_groups > 1) qsort(ret, n_groups, sizeof *ret, by_load);
@@ -264,16 +271,6 @@ static void law_keep(const struct fit *f, const struct group *g, size_t n, struc
         a->residual[a->n_residuals++] = (struct answer_residual){g[i].load, g[i].throughput, fit_at(f, g[i].load)};
 }
 
-static void ends_compute(const struct point *points, size_t n, struct answer *a)
-{
-    for (size_t i = 0; i < n; i++) {
-        double asked = load_on(&points[i], AXIS_IN_FLIGHT);
-        if (!load_carries(&points[i]) || !load_mostly_ends(&points[i]) || a->ends_load >= asked) continue;
-        a->ends_load = asked;
-        a->ends_in_flight = points[i].concurrency;
-    }
-}
-
 /* -1: no memory. */
 static int plateau_compute(const struct point *points, size_t n, const struct group *g, size_t n_groups, uint64_t seed,
                            struct answer *a)
@@ -380,9 +377,9 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->has_slo = true;
     a->slo_load = g->load;
     a->slo_ramp = ramp_of(g);
-    a->slo_tokens_per_s = g->throughput;
-    a->slo_lo = g->lo;
-    a->slo_hi = g->hi;
+    a->slo_tokens_per_s = a->of_requests ? (double)NAN : g->throughput;
+    a->slo_lo = a->of_requests ? (double)NAN : g->lo;
+    a->slo_hi = a->of_requests ? (double)NAN : g->hi;
     a->slo_requests_per_s = g->requests_per_s;
     memcpy(a->slo_carried, g->carried, sizeof a->slo_carried);
     a->slo_point = g->first;
@@ -422,6 +419,7 @@ static void slo_compute(const struct group *g, size_t n, struct answer *a)
 static void capacity_of(bool requests, bool gated, const struct group *best, struct answer *a)
 {
     const double *carried = gated ? a->slo_carried : best->carried;
+    if (!requests && a->of_requests) return; /* nobody knows */
     a->capacity_value = requests ? carried[0] : gated ? a->slo_tokens_per_s : best->throughput;
     a->capacity_lo = requests ? carried[1] : gated ? a->slo_lo : best->lo;
     a->capacity_hi = requests ? carried[2] : gated ? a->slo_hi : best->hi;
@@ -441,9 +439,11 @@ static enum gate_result capacity_judge(const struct plan_capacity *c, bool more,
 static const char *capacity_why(bool gated, bool more, size_t n, const struct answer *a)
 {
     if (a->loads_apart) return "runs of one load are apart";
+    if (a->of_requests && isnan(a->capacity_value)) return "no output tokens of the answers are known";
     if (!n) return "no load carries an answer";
     if (!more && (!gated || a->has_slo)) return "it lies within the 95 % interval";
     if (!gated) return "the plateau was not reached";
+    if (!a->has_slo && a->search.found) return "the windows of the load that the search found drifted";
     if (!a->has_slo) return "no load is shown to keep the gates, and not all break them";
     return a->slo_more ? "whether a load with more throughput keeps the gates is not decided"
                        : "the highest load tried keeps the gates";
@@ -458,7 +458,7 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
     const struct group *best = n ? most(g, n) : NULL;
     bool gated = plan->n_gates > 0, more = gated ? a->slo_open_end || a->slo_more : !a->plateau_reached;
     more |= a->loads_apart > 0;
-    bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.client_limited;
+    bool searched = plan->search.goal == SEARCH_SLO && a->search.over && !a->search.found && !a->search.client_limited;
     bool none = gated && !a->has_slo, broken = searched || (a->slo_failed && !a->slo_undecided);
     a->capacity = none && n && broken && !a->loads_apart ? GATE_FAIL : GATE_INCONCLUSIVE;
     if (!none && best) {
@@ -471,25 +471,13 @@ static void capacity_compute(const struct plan *plan, const struct group *g, siz
 static void most_compute(const struct group *g, size_t n, struct answer *a)
 {
     const struct group *best = most(g, n);
+    if (a->of_requests) return; /* its figures are answer_tokenless */
     a->has_most = true;
     a->most_load = best->load;
     a->most_ramp = ramp_of(best);
     a->most_tokens_per_s = best->throughput;
     a->most_lo = best->lo;
     a->most_hi = best->hi;
-}
-
-/* Where no answer has an output token, as with embeddings, a run still has a rate of requests and their time. */
-static void tokenless_compute(const struct point *points, size_t n, struct answer *a)
-{
-    for (size_t i = 0; i < n && a->points_used == 0; i++) {
-        const struct point *p = &points[i];
-        if (p->verdict.status == VERDICT_INVALID || p->output_tokens_per_s > 0 || p->ledger.ok == 0) continue;
-        if (!(p->requests_per_s > 0) || p->requests_per_s <= a->tokenless.requests_per_s) continue;
-        a->tokenless = (struct answer_tokenless){load_on(p, a->axis), p->requests_per_s, p->metric[METRIC_E2E].q[0],
-                                                 p->metric[METRIC_E2E].q[3],
-                                                 plan_stage_is_ramp(&p->requested) ? &p->requested : NULL};
-    }
 }
 
 /* Loads whose runs are apart are in no figure: another state of the server is no repeat. Returns how many are left. */
@@ -558,35 +546,14 @@ static void goodput_compute(const struct plan *plan, const struct group *g, size
     }
 }
 
-static void evidence_compute(const struct point *points, size_t n, struct answer *a)
-{
-    enum verdict_status worst_used = VERDICT_VALID, worst = VERDICT_VALID;
-    for (size_t i = 0; i < n; i++) {
-        const struct point *p = &points[i];
-        const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
-        if (lag && lag->count && load_carries(p))
-            a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
-        if (p->verdict.status > worst) worst = p->verdict.status;
-        a->left_invalid += p->verdict.status == VERDICT_INVALID;
-        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO && !load_carries(p);
-        if (load_carries(p)) {
-            a->points_used++;
-            a->points_suspect += p->verdict.status == VERDICT_SUSPECT;
-            if (p->verdict.status > worst_used) worst_used = p->verdict.status;
-        }
-    }
-    a->points_left_out = (uint32_t)n - a->points_used;
-    a->worst_verdict = a->points_used ? worst_used : worst;
-    if (a->twice.apart.low && a->worst_verdict == VERDICT_VALID) a->worst_verdict = VERDICT_SUSPECT;
-}
-
 /* The median of a figure over the runs of a load. */
-static double middle(const struct point *points, size_t n, const struct group *g, enum metric m, int q)
+static double middle(const struct answer *a, const struct point *points, size_t n, const struct group *g, enum metric m,
+                     int q)
 {
     double v[64];
     size_t k = 0;
     for (size_t i = g->first; i < n && k < 64; i++) {
-        if (!load_usable(&points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
+        if (!is_usable(a, &points[i]) || !load_same(&points[i].requested, &points[g->first].requested)) continue;
         if (!isnan(points[i].metric[m].q[q])) v[k++] = points[i].metric[m].q[q];
     }
     return k ? quantile_of(v, k, 0.5) : (double)NAN;
@@ -594,19 +561,19 @@ static double middle(const struct point *points, size_t n, const struct group *g
 
 /* Latencies at the smallest load tried that is not below `load`. A load may be achieved a little below what was asked
  * for. */
-static void latency_at(const struct point *points, size_t n, const struct group *g, size_t n_groups, double load,
-                       struct answer_latency *ret)
+static void latency_at(const struct answer *a, const struct point *points, size_t n, const struct group *g,
+                       size_t n_groups, double load, struct answer_latency *ret)
 {
     size_t i = 0;
     while (i < n_groups && (g[i].n_usable == 0 || g[i].load < AT_LEAST * load))
         i++;
     if (!(load > 0) || i == n_groups || g[i].times_apart) return;
     *ret = (struct answer_latency){.load = g[i].load,
-                                   .ttft_p50 = middle(points, n, &g[i], METRIC_TTFT, 0),
-                                   .ttft_p99 = middle(points, n, &g[i], METRIC_TTFT, 3),
-                                   .tpot_p50 = middle(points, n, &g[i], METRIC_TPOT, 0),
-                                   .tpot_p99 = middle(points, n, &g[i], METRIC_TPOT, 3),
-                                   .e2e_p50 = middle(points, n, &g[i], METRIC_E2E, 0)};
+                                   .ttft_p50 = middle(a, points, n, &g[i], METRIC_TTFT, 0),
+                                   .ttft_p99 = middle(a, points, n, &g[i], METRIC_TTFT, 3),
+                                   .tpot_p50 = middle(a, points, n, &g[i], METRIC_TPOT, 0),
+                                   .tpot_p99 = middle(a, points, n, &g[i], METRIC_TPOT, 3),
+                                   .e2e_p50 = middle(a, points, n, &g[i], METRIC_E2E, 0)};
 }
 
 /* Nothing is known yet. */
@@ -622,7 +589,7 @@ static void answer_reset(struct answer *ret)
     ret->most_load = ret->most_tokens_per_s = ret->most_lo = ret->most_hi = ret->slo_load = NAN;
     ret->slo_tokens_per_s = ret->slo_lo = ret->slo_hi = ret->slo_passes_to = ret->slo_fails_below = NAN;
     ret->slo_requests_per_s = ret->capacity_value = ret->capacity_lo = ret->capacity_hi = ret->oldest_s = NAN;
-    ret->oldest_cut_s = ret->slowest_s = ret->after_ms = ret->after_share = ret->open_ms = NAN;
+    ret->worst_lag_ms = ret->oldest_cut_s = ret->slowest_s = ret->after_ms = ret->after_share = ret->open_ms = NAN;
     ret->latency_per_doubling = ret->goodput_load = ret->goodput_requests_per_s = ret->goodput_per_gpu = NAN;
     ret->goodput_attainment = ret->cost_plateau = ret->cost_slo = ret->cost_most = NAN;
     for (int i = 0; i < FIT_PARAMS; i++)
@@ -635,15 +602,14 @@ ERR_CHECKED static int groups_compute(const struct run_data *run, const struct p
 {
     const struct plan *plan = run ? run->plan : NULL;
     most_compute(g, n_groups, ret);
-    ends_compute(points, n, ret);
-    if (plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret))
+    if (!ret->of_requests && plateau_compute(points, n, g, n_groups, run ? run->seed : 0, ret))
         return err_set(e, ERR_NOMEM, "no memory for the law of %zu points", n);
     shape_compute(g, n_groups, ret);
     monotone_compute(run, points, g, n_groups, ret);
     goodput_compute(plan, g, n_groups, ret);
     if (!plan || plan->search.goal != SEARCH_SLO) slo_compute(g, n_groups, ret);
-    if (ret->has_plateau) latency_at(points, n, g, n_groups, ret->knee, &ret->at_knee);
-    if (ret->has_slo) latency_at(points, n, g, n_groups, ret->slo_load, &ret->at_slo);
+    if (ret->has_plateau) latency_at(ret, points, n, g, n_groups, ret->knee, &ret->at_knee);
+    if (ret->has_slo) latency_at(ret, points, n, g, n_groups, ret->slo_load, &ret->at_slo);
     if (ret->has_plateau) ret->cost_plateau = cost_of(plan, ret->plateau);
     ret->cost_most = cost_of(plan, ret->most_tokens_per_s);
     if (ret->has_slo) ret->cost_slo = cost_of(plan, ret->slo_tokens_per_s);
@@ -659,15 +625,13 @@ int answer_compute(const struct run_data *run, const struct point *points, size_
         ret->gave_up |= run->events[i].kind == RUN_EVENT_GATE_FAILED;
     ret->axis = load_axis(points, n);
     look_twice_compute(run, points, n, &ret->twice);
-    evidence_compute(points, n, ret);
-    tokenless_compute(points, n, ret);
     answer_count(plan, points, n, ret);
     stalls_compute(points, n, &ret->stalls);
     lengths_compute(plan, points, n, &ret->length);
     cache_hits_compute(plan, points, n, &ret->hits);
     struct group *g = calloc(n + 1, sizeof *g);
     if (!g) return err_set(e, ERR_NOMEM, "no memory for the loads of %zu points", n);
-    size_t n_groups = groups_make(points, n, ret->axis, gates, n_gates, g);
+    size_t n_groups = groups_make(points, n, ret, gates, n_gates, g);
     n_groups = apart_leave_out(plan, g, n_groups, ret);
     int rc = n && plan && plan->search.goal != SEARCH_NONE ? search_compute(run, points, n, g, n_groups, ret, e) : 0;
     if (rc == 0 && n_groups) rc = groups_compute(run, points, n, g, n_groups, ret, e);

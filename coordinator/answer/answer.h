@@ -86,6 +86,7 @@ struct answer {
     double slo_passes_to; /* the largest load tried whose runs pass, though it gives less; NaN when none above slo_load
                              does */
     double latency_per_doubling; /* past the knee: factor of e2e p50 per doubling of the load */
+    bool of_requests;            /* no answer has output tokens: what carries the answer are requests per second */
     struct answer_tokenless tokenless;
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu,
@@ -93,7 +94,7 @@ struct answer {
     bool goodput_open_end;                    /* the largest load tried still keeps them: "at least" */
     double cost_plateau, cost_slo, cost_most; /* per million output tokens; NaN when no cost is given */
     enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
-    double worst_lag_ms;                      /* p99, of the points that carry the answer */
+    double worst_lag_ms;                      /* p99, of the points that carry the answer; NaN without a token */
     uint32_t points_suspect;                  /* of the points used */
     uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
     uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
@@ -153,5 +154,7 @@ struct answer {
 /* All but the words, which answer_words (answer_text.h) makes of it. */
 ERR_CHECKED int answer_compute(const struct run_data *run, const struct point *points, size_t n,
                                const struct gate_outcome *gates, size_t n_gates, struct answer *ret, struct err *e);
+/* May the point carry this answer? */
+bool answer_carries(const struct answer *a, const struct point *p);
 /* A part of it, in answer_count.c: what all stages together had. `plan` may be NULL. */
 void answer_count(const struct plan *plan, const struct point *points, size_t n, struct answer *a);

@@ -141,8 +141,67 @@ static void trace_compute(const struct plan *plan, const struct point *points, s
     }
 }
 
+bool answer_carries(const struct answer *a, const struct point *p)
+{
+    return a->of_requests ? load_carries_requests(p) : load_carries(p);
+}
+
+/* Where no answer has an output token, as with embeddings, a run still has a rate of requests and their time. */
+static void tokenless_compute(const struct point *points, size_t n, struct answer *a)
+{
+    bool tokens = false;
+    for (size_t i = 0; i < n; i++) {
+        tokens |= load_carries(&points[i]);
+        a->of_requests |= load_carries_requests(&points[i]);
+    }
+    a->of_requests &= !tokens;
+    for (size_t i = 0; i < n && a->of_requests; i++) {
+        const struct point *p = &points[i];
+        bool times = load_tokenless(p); /* else they are those of the stage's length */
+        if (!load_carries_requests(p) || p->requests_per_s <= a->tokenless.requests_per_s) continue;
+        a->tokenless = (struct answer_tokenless){
+            load_on(p, a->axis), p->requests_per_s, times ? p->metric[METRIC_E2E].q[0] : (double)NAN,
+            times ? p->metric[METRIC_E2E].q[3] : (double)NAN, plan_stage_is_ramp(&p->requested) ? &p->requested : NULL};
+    }
+}
+
+static void evidence_compute(const struct point *points, size_t n, struct answer *a)
+{
+    enum verdict_status worst_used = VERDICT_VALID, worst = VERDICT_VALID;
+    for (size_t i = 0; i < n; i++) {
+        const struct point *p = &points[i];
+        const struct hist *lag = p->hist ? p->hist[METRIC_LAG] : NULL;
+        if (lag && lag->count && answer_carries(a, p))
+            a->worst_lag_ms = fmax(a->worst_lag_ms, (double)hist_quantile(lag, 0.99) / 1e6);
+        if (p->verdict.status > worst) worst = p->verdict.status;
+        a->left_invalid += p->verdict.status == VERDICT_INVALID;
+        a->left_unsteady += p->verdict.status != VERDICT_INVALID && p->steady == STEADY_NO && !answer_carries(a, p);
+        if (answer_carries(a, p)) {
+            a->points_used++;
+            a->points_suspect += p->verdict.status == VERDICT_SUSPECT;
+            if (p->verdict.status > worst_used) worst_used = p->verdict.status;
+        }
+    }
+    a->points_left_out = (uint32_t)n - a->points_used;
+    a->worst_verdict = a->points_used ? worst_used : worst;
+    if (a->twice.apart.low && a->worst_verdict == VERDICT_VALID) a->worst_verdict = VERDICT_SUSPECT;
+}
+
+static void ends_compute(const struct point *points, size_t n, struct answer *a)
+{
+    for (size_t i = 0; i < n; i++) {
+        double asked = load_on(&points[i], AXIS_IN_FLIGHT);
+        if (!answer_carries(a, &points[i]) || !load_mostly_ends(&points[i]) || a->ends_load >= asked) continue;
+        a->ends_load = asked;
+        a->ends_in_flight = points[i].concurrency;
+    }
+}
+
 void answer_count(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
+    tokenless_compute(points, n, a);
+    evidence_compute(points, n, a);
+    ends_compute(points, n, a);
     failures_compute(points, n, a);
     overrun_compute(points, n, a);
     if (plan && plan->n_workloads) again_compute(plan, a);

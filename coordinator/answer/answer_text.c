@@ -235,7 +235,7 @@ static void say_no_load(const struct plan *plan, struct answer *a)
 static void say_no_slo(const struct plan *plan, struct answer *a)
 {
     bool nowhere = a->search.loads == 1 && !isnan(a->search.nothing_load); /* say_search has said it */
-    if (plan->search.goal != SEARCH_SLO && (a->has_most || a->loads_apart))
+    if (plan->search.goal != SEARCH_SLO && (a->has_most || a->of_requests || a->loads_apart))
         say_none_keeps(plan, a);
     else if (plan->search.goal == SEARCH_SLO && !nowhere)
         say_no_load(plan, a);
@@ -266,7 +266,10 @@ static void say_slo(const struct plan *plan, const struct point *points, size_t 
     answer_say(a, most ? "The most within " : "Within ");
     say_gates(plan, a);
     answer_say(a, ": %s", a->slo_open_end ? "at least " : "");
-    say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
+    if (a->of_requests)
+        answer_say_number(a, "", a->slo_requests_per_s, " requests/s");
+    else
+        say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_load_of(a, " at ", a->slo_load, a->slo_ramp, "");
     double bad = a->bad_at.loads > 1 && a->slo_point < n
                      ? failed_at_share(points, n, &points[a->slo_point].requested, FAILED_BAD)
@@ -511,9 +514,11 @@ static const struct point *most_suspect(const struct point *points, size_t n, co
     const struct point *most = NULL;
     for (size_t i = 0; i < n; i++) {
         const struct verdict *v = &points[i].verdict;
-        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !load_carries(&points[i])) continue;
+        if (v->status != VERDICT_SUSPECT || !v->n_reasons || !answer_carries(a, &points[i])) continue;
         if (a->has_slo && a->slo_point == i) return &points[i];
-        if (!most || points[i].output_tokens_per_s > most->output_tokens_per_s) most = &points[i];
+        bool more = most && (a->of_requests ? points[i].requests_per_s > most->requests_per_s
+                                            : points[i].output_tokens_per_s > most->output_tokens_per_s);
+        if (!most || more) most = &points[i];
     }
     return most;
 }
@@ -566,7 +571,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
     if (a->worst_verdict == VERDICT_VALID && a->points_used) {
         answer_say(a, "Valid: the agents were %s",
                    a->points_left_out ? "not the limit in the points used" : "never the limit");
-        answer_say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
+        if (!isnan(a->worst_lag_ms)) answer_say_number(a, " (worst loop lag ", a->worst_lag_ms, " ms at p99)");
         if ((double)a->bad >= FAILURES_TELL * (double)a->bad_of && a->bad)
             answer_say_percent(a, ", but ", (double)a->bad / (double)a->bad_of,
                                failed_at_words(&a->bad_at, where)[0]
@@ -576,8 +581,7 @@ static void say_verdict(const struct point *points, size_t n, struct answer *a)
     } else if (a->worst_verdict != VERDICT_VALID) {
         say_reason(points, n, a);
     }
-    bool told = a->tokenless.requests_per_s > 0; /* of points without a token */
-    if (a->points_left_out && !told && (!a->has_plateau || a->plateau_reached)) {
+    if (a->points_left_out && (!a->has_plateau || a->plateau_reached)) {
         say_left_out(a->points_used ? " " : "No figure is given: ", n, a);
         answer_say(a, ".");
         say_drift(points, n, a);

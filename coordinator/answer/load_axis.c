@@ -43,16 +43,31 @@ bool load_usable(const struct point *p)
     return was_measured(p) && p->steady != STEADY_NO;
 }
 
-bool load_tokenless(const struct point *p)
+static bool requests_measured(const struct point *p)
 {
     bool none = !(p->output_tokens_per_s > 0) && p->requests_per_s > 0 && p->ledger.ok > 0;
-    return none && p->verdict.status != VERDICT_INVALID && !p->offline && p->steady != STEADY_NO;
+    return none && p->verdict.status != VERDICT_INVALID && !p->offline;
+}
+
+bool load_tokenless(const struct point *p)
+{
+    return requests_measured(p) && p->steady != STEADY_NO;
+}
+
+/* A window that grew fuller all the time, at a rate beyond the server's limit. Most of a ramp came before it. */
+static bool at_limit(const struct point *p)
+{
+    return p->overrun && !plan_stage_is_ramp(&p->requested);
 }
 
 bool load_carries(const struct point *p)
 {
-    bool limit = p->overrun && !plan_stage_is_ramp(&p->requested); /* most of a ramp came before it */
-    return was_measured(p) && (p->steady != STEADY_NO || limit);
+    return was_measured(p) && (p->steady != STEADY_NO || at_limit(p));
+}
+
+bool load_carries_requests(const struct point *p)
+{
+    return requests_measured(p) && (p->steady != STEADY_NO || at_limit(p));
 }
 
 enum load_axis load_axis(const struct point *points, size_t n)

@@ -21,6 +21,7 @@ bool load_tokenless(const struct point *p);
  * server: latencies then depend on how long the stage was, and the throughput is all that the server gives. Not
  * that of a ramp, of which a part came before its limit. */
 bool load_carries(const struct point *p);
+bool load_carries_requests(const struct point *p); /* the same of requests per second, of answers as load_tokenless */
 
 /* The x axis of a set of points has one unit. Arrivals per second, when every point is of an open loop; else requests
  * in flight, which every kind of load has. */

@@ -436,6 +436,13 @@ static void low_result(const struct search *s, struct search_outcome *ret)
             ret->low_load = fmax(ret->low_load, s->run[i].load);
 }
 
+static bool has_run(const struct search *s, double load)
+{
+    for (uint32_t i = 0; i < s->n_runs; i++)
+        if (fabs(s->run[i].load - load) < 1e-9 * load) return true;
+    return false;
+}
+
 void search_result(const struct search *s, struct search_outcome *ret)
 {
     bool plateau = s->plan->search.goal == SEARCH_PLATEAU;
@@ -452,6 +459,7 @@ void search_result(const struct search *s, struct search_outcome *ret)
                                    .low_load = NAN,
                                    .kept_from = NAN,
                                    .runs = s->n_told};
+    if (!plateau && !has_run(s, s->hi)) ret->failed_load = NAN; /* it was never offered, and broke nothing */
     if (!plateau) low_result(s, ret);
     if (plateau && s->best > 0) ret->plateau = s->best;
     if (plateau ? s->best > 0 : s->found) ret->load = plateau ? s->hi : s->lo;

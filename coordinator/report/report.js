@@ -151,13 +151,15 @@ function tiles() {
     list.push(["Knee", fmt(Charts.knee()), Charts.loadUnit(), "the smallest load with 95 % of it"]);
   if (a.slo_tokens_per_s != null)
     list.push(["Within the SLO", fmt(a.slo_tokens_per_s), "token/s", ramp(a.slo_ramp, fmt(a.slo_load))]);
+  else if (a.slo_point != null) /* answers without tokens */
+    list.push(["Within the SLO", fmt(S.points[a.slo_point].requests_per_s), "requests/s", ramp(a.slo_ramp, fmt(a.slo_load))]);
   const cost = S.plan && S.plan.cost ? String(S.plan.cost.per_gpu_hour || "").replace(/[\d.\s]/g, "") : "";
   if (a.cost_per_mtok_plateau != null)
     list.push(["Cost at the plateau", fmt(a.cost_per_mtok_plateau, 3), cost, "per million output tokens"]);
   /* Where latency means something: at the knee, or where the SLO is kept; on a flat top it is a matter of chance. */
   const knee = S.points[a.knee_point], slo = S.points[a.slo_point], only = points.length === 1 && Charts.counts(points[0]) && points[0].ttft_ms.count ? points[0] : null;
   const where = knee ? "at the knee" : slo ? (a.slo_next_fails ? "at the SLO's limit" : "at the most within the SLO") : only ? "at load " + only.requested.load : "", q = knee || slo || only;
-  if (q) {
+  if (q && q.ttft_ms.count) {
     list.push(["TTFT p50", fmt(q.ttft_ms.p50), "ms", where + "; " + p99(q.ttft_ms)]);
     list.push(["TPOT p50", fmt(q.tpot_ms.p50), "ms", where + "; " + p99(q.tpot_ms)]);
   }

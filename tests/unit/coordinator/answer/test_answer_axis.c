@@ -185,11 +185,46 @@ static void test_follows_the_rate(void **state)
     assert_true(w.a.plateau_reached);
 }
 
+/* What a search found is no load that breaks the limits, though no run of it carries a figure; nor is one that the
+ * agents could not offer. */
+static void test_search_drifted(void **state)
+{
+    (void)state;
+    static struct world w;
+    static struct plan_gate gate = {.text = "errors.rate < 5%", .subject = GATE_ERROR_RATE, .op = OP_LT, .value = 0.05};
+    static const uint32_t loads[] = {1, 2, 4, 4}, beyond[] = {1, 2, 4, 4, 4, 3, 3};
+    memset(&w, 0, sizeof w);
+    for (size_t i = 0; i < 4; i++)
+        add(&w, loads[i], 1)->steady = loads[i] == 4 ? STEADY_NO : STEADY_YES;
+    w.plan = (struct plan){.search = {.goal = SEARCH_SLO, .from = 1, .to = 4},
+                           .gates = &gate,
+                           .n_gates = 1,
+                           .capacity = {.text = ">= 400 token/s", .value = 400, .op = OP_GE},
+                           .stages = &w.p[0].requested,
+                           .n_stages = 1};
+    w.run = (struct run_data){.plan = &w.plan};
+    answered(&w, NULL, 0);
+    assert_true(w.a.search.found && w.a.search.confirmed && !w.a.has_slo);
+    says(&w, "The search found 4 concurrent requests: ");
+    says(&w, "slo.capacity >= 400 token/s is not decided; the windows of the load that the search found drifted. ");
+    silent(&w, "No load tried");
+    memset(w.p, 0, sizeof w.p);
+    w.n = 0;
+    for (size_t i = 0; i < 7; i++)
+        if (add(&w, beyond[i], 1)->requested.concurrency == 4)
+            verdict_add(&w.p[i].verdict, VERDICT_INVALID, "too late");
+    w.plan.search.to = 64;
+    answered(&w, NULL, 0);
+    assert_true(w.a.search.confirmed && w.a.search.client_limited);
+    assert_true(isnan(w.a.search.failed_load)); /* what was never offered broke nothing */
+    silent(&w, "fails");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ramp_is_no_repeat), cmocka_unit_test(test_ramp_is_a_mean),
-        cmocka_unit_test(test_follows_the_rate),  cmocka_unit_test(test_mixed_kinds),
-        cmocka_unit_test(test_mixed_kinds_named), cmocka_unit_test(test_mixed_kinds_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ramp_is_no_repeat),  cmocka_unit_test(test_ramp_is_a_mean),
+                                       cmocka_unit_test(test_follows_the_rate),   cmocka_unit_test(test_mixed_kinds),
+                                       cmocka_unit_test(test_mixed_kinds_named),  cmocka_unit_test(test_search_drifted),
+                                       cmocka_unit_test(test_mixed_kinds_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

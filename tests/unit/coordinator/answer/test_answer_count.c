@@ -87,8 +87,46 @@ static void test_suspects(void **state)
     assert_string_equal(w.a.text + strlen(w.a.text) - 3, "…"); /* cut, and seen to be */
 }
 
+/* Answers without output tokens keep gates, goodput and a capacity of requests, and are in doubt, as others. */
+static void test_no_tokens(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    for (uint32_t load = 1; load <= 64; load *= 8) {
+        struct point *p = add(&w, load, 1);
+        p->output_tokens_per_s = 0, p->output_lo = p->output_hi = NAN;
+        p->requests_per_s = load < 64 ? 40 * load : 330;
+        p->ledger.ok = 1000;
+    }
+    w.plan.slo_request_ns[SLO_E2E] = 1;
+    w.plan.capacity = (struct plan_capacity){.text = "> 300 requests/s", .value = 300, .requests = true, .op = OP_GT};
+    finish_capacity(&w, 8);
+    says(&w, "At 64 concurrent requests: 330 requests/s");
+    says(&w, "Within ttft.p99 < 800ms and errors.rate < 1%: 320 requests/s at 8 concurrent requests. ");
+    says(&w, "slo.capacity > 300 requests/s is kept: 320 requests/s. ");
+    says(&w, "Goodput: at least 330 requests/s at 64 concurrent requests, 93 % of requests within their limits. ");
+    says(&w, "Valid: the agents were never the limit.");
+    silent(&w, "loop lag"); /* there is no token that one could have read late */
+    assert_true(isnan(w.a.slo_tokens_per_s) && w.a.points_used == 3);
+    w.plan.capacity = (struct plan_capacity){.text = "> 300 token/s", .value = 300, .op = OP_GT};
+    finish_capacity(&w, 8);
+    says(&w, "slo.capacity > 300 token/s is not decided; no output tokens of the answers are known. ");
+    w.plan.capacity.text = NULL;
+    finish_capacity(&w, 0);
+    says(&w, "No load tried is shown to keep ttft.p99 < 800ms and errors.rate < 1%: 3 fail. ");
+    verdict_add(&w.p[2].verdict, VERDICT_SUSPECT, "the stage was cut short");
+    finish_capacity(&w, 8);
+    says(&w, "Suspect, stage 3 (load 64): the stage was cut short.");
+    w.p[2].steady = STEADY_NO;
+    finish_capacity(&w, 8);
+    says(&w, "At 8 concurrent requests: 320 requests/s");
+    says(&w, "Valid: the agents were not the limit in the points used. 1 of 3 points left out (not steady).");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_short_trace), cmocka_unit_test(test_suspects)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_short_trace), cmocka_unit_test(test_suspects),
+                                       cmocka_unit_test(test_no_tokens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ static void test_failures(void **state)
     finish(&w, 1000);
     assert_true(w.a.requests == 3000 && w.a.failed == 1200 && w.a.failed_by == COUNTER_FAILED_HTTP_4XX);
     says(&w, "1,200 of 3,000 requests failed (40 %), 1,170 of them by http_4xx: status 4xx other than 429. ");
-    says(&w, "Valid: the agents were never the limit (worst loop lag 0 ms at p99), but 40 % of the requests were not "
+    says(&w, "Valid: the agents were never the limit, but 40 % of the requests were not "
              "answered "
              "well.");
     for (size_t i = 0; i < w.n; i++) {
