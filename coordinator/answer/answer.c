@@ -327,16 +327,22 @@ static bool is_sooner(const struct point *from, const struct point *to, double s
 static void monotone_compute(const struct run_data *run, const struct point *points, const struct group *g, size_t n,
                              struct answer *a)
 {
-    const struct group *best = most(g, n);
-    for (size_t i = 1; i < n; i++) {
-        double fall = 1 - g[i].throughput / g[i - 1].throughput,
-               sooner = g[i - 1].e2e_p50 > 0 ? 1 - g[i].e2e_p50 / g[i - 1].e2e_p50 : 0;
-        bool resumed = look_twice_resumed(run, &points[g[i - 1].first], &points[g[i].first]);
-        if (&g[i] < best && falls(&g[i - 1], &g[i]) && fall > a->throughput_dip.share)
-            a->throughput_dip = (struct answer_dip){g[i - 1].load, g[i].load, fall, resumed};
-        if (g[i].e2e_p50 > 0 && sooner > a->latency_dip.share &&
-            is_sooner(&points[g[i - 1].first], &points[g[i].first], sooner))
-            a->latency_dip = (struct answer_dip){g[i - 1].load, g[i].load, sooner, resumed};
+    const struct group *best = most(g, n), *before = NULL;
+    for (const struct group *now = g; now < g + n; now++) {
+        if (ramp_of(now)) continue; /* a mean over many loads is above or below its neighbours by nature */
+        if (!before) {
+            before = now;
+            continue;
+        }
+        double fall = 1 - now->throughput / before->throughput,
+               sooner = before->e2e_p50 > 0 ? 1 - now->e2e_p50 / before->e2e_p50 : 0;
+        bool resumed = look_twice_resumed(run, &points[before->first], &points[now->first]);
+        if (now < best && falls(before, now) && fall > a->throughput_dip.share)
+            a->throughput_dip = (struct answer_dip){before->load, now->load, fall, resumed};
+        if (now->e2e_p50 > 0 && sooner > a->latency_dip.share &&
+            is_sooner(&points[before->first], &points[now->first], sooner))
+            a->latency_dip = (struct answer_dip){before->load, now->load, sooner, resumed};
+        before = now;
     }
 }
 
@@ -353,7 +359,7 @@ static void shape_compute(const struct group *g, size_t n, struct answer *a)
             power = g[i].throughput / g[i].e2e_p50;
             a->power_load = g[i].load;
         }
-        if (!a->plateau_reached || g[i].load < a->knee || g[i].refused > FLAT || k == 256) continue;
+        if (!a->plateau_reached || g[i].load < a->knee || g[i].refused > FLAT || k == 256 || ramp_of(&g[i])) continue;
         x[k] = log2(g[i].load);
         y[k++] = log2(g[i].e2e_p50);
     }
@@ -391,23 +397,31 @@ static bool passes(const struct group *g)
     return g->n_pass > 0 && g->n_fail == 0;
 }
 
-/* A sweep: the load with the maximum throughput among those whose runs pass all gates, none of them failing one. A
- * larger load may pass too. Loads that are apart come after the n others: they are not named, and fail all the same. */
-static void slo_compute(const struct group *g, size_t n, struct answer *a)
+/* What the loads above and below say. Those that are apart come after the n others: they are not named, and fail all
+ * the same. The mean of a ramp is no load that passes or fails. */
+static void slo_neighbours(const struct group *g, size_t n, const struct group *best, struct answer *a)
 {
-    const struct group *best = NULL, *next = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (passes(&g[i]) && (!best || g[i].throughput > best->throughput)) best = &g[i];
-    if (best) slo_from(best, &g[n - 1], a);
-    for (size_t i = 0; best && i < n + a->loads_apart; i++) {
+    const struct group *next = NULL;
+    for (size_t i = 0; i < n + a->loads_apart; i++) {
         bool below = is_below(&g[i], best);
-        if (&g[i] == best) continue;
+        if (&g[i] == best || ramp_of(&g[i])) continue;
         if (!below && (!next || is_below(&g[i], next))) next = &g[i];
         if (!below && i < n && passes(&g[i])) a->slo_passes_to = g[i].load;
         if (below && g[i].n_fail > 0 && !(a->slo_fails_below > g[i].load)) a->slo_fails_below = g[i].load;
     }
     a->slo_next_fails = next && next->n_fail > 0;
     a->slo_open_end &= !a->slo_next_fails;
+}
+
+/* A sweep: the load with the maximum throughput among those whose runs pass all gates, none of them failing one. A
+ * larger load may pass too. */
+static void slo_compute(const struct group *g, size_t n, struct answer *a)
+{
+    const struct group *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (passes(&g[i]) && (!best || g[i].throughput > best->throughput)) best = &g[i];
+    if (best) slo_from(best, &g[n - 1], a);
+    if (best) slo_neighbours(g, n, best, a);
     for (size_t i = 0; i < n; i++) {
         bool undecided = g[i].n_usable > 0 && g[i].n_fail == 0 && g[i].n_pass == 0;
         a->slo_failed += g[i].n_fail > 0;
@@ -534,6 +548,8 @@ static void goodput_compute(const struct plan *plan, const struct group *g, size
     for (int i = 0; plan && i < SLO_REQUEST_N; i++)
         wanted |= plan->slo_request_ns[i] > 0;
     for (size_t i = 0; wanted && i < n; i++) {
+        if (g[i].n_usable && !(g[i].attainment <= a->attained))
+            a->attained = g[i].attainment, a->attained_load = g[i].load;
         if (g[i].attainment < ANSWER_ATTAINMENT || (a->has_goodput && g[i].requests_per_s <= a->goodput_requests_per_s))
             continue;
         a->has_goodput = true;
@@ -565,7 +581,7 @@ static void latency_at(const struct answer *a, const struct point *points, size_
                        size_t n_groups, double load, struct answer_latency *ret)
 {
     size_t i = 0;
-    while (i < n_groups && (g[i].n_usable == 0 || g[i].load < AT_LEAST * load))
+    while (i < n_groups && (g[i].n_usable == 0 || g[i].load < AT_LEAST * load || (ramp_of(&g[i]) && g[i].load > load)))
         i++;
     if (!(load > 0) || i == n_groups || g[i].times_apart) return;
     *ret = (struct answer_latency){.load = g[i].load,
@@ -591,7 +607,8 @@ static void answer_reset(struct answer *ret)
     ret->slo_requests_per_s = ret->capacity_value = ret->capacity_lo = ret->capacity_hi = ret->oldest_s = NAN;
     ret->worst_lag_ms = ret->oldest_cut_s = ret->slowest_s = ret->after_ms = ret->after_share = ret->open_ms = NAN;
     ret->latency_per_doubling = ret->goodput_load = ret->goodput_requests_per_s = ret->goodput_per_gpu = NAN;
-    ret->goodput_attainment = ret->cost_plateau = ret->cost_slo = ret->cost_most = NAN;
+    ret->attained = ret->attained_load = ret->goodput_attainment = ret->cost_plateau = ret->cost_slo = ret->cost_most =
+        NAN;
     for (int i = 0; i < FIT_PARAMS; i++)
         ret->param[i] = ret->param_lo[i] = ret->param_hi[i] = NAN;
 }

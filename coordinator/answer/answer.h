@@ -90,15 +90,16 @@ struct answer {
     struct answer_tokenless tokenless;
     bool has_goodput; /* slo.request is given and some load keeps ANSWER_ATTAINMENT of its requests within it */
     double goodput_load, goodput_requests_per_s, goodput_per_gpu,
-        goodput_attainment;                   /* the maximum such request rate (Zhong et al., DistServe, OSDI 2024) */
-    bool goodput_open_end;                    /* the largest load tried still keeps them: "at least" */
-    double cost_plateau, cost_slo, cost_most; /* per million output tokens; NaN when no cost is given */
-    enum verdict_status worst_verdict;        /* of the points that carry the answer; of all when none does */
-    double worst_lag_ms;                      /* p99, of the points that carry the answer; NaN without a token */
-    uint32_t points_suspect;                  /* of the points used */
-    uint32_t points_used, points_left_out;    /* left out: invalid or not steady */
-    uint32_t left_invalid, left_unsteady;     /* the rest of those left out have no throughput at all */
-    enum gate_result capacity;                /* of slo.capacity; PASS when it is not asked for */
+        goodput_attainment;         /* the maximum such request rate (Zhong et al., DistServe, OSDI 2024) */
+    double attained, attained_load; /* the largest share of requests within slo.request, and its load; NaN: not asked */
+    bool goodput_open_end;          /* the largest load tried still keeps them: "at least" */
+    double cost_plateau, cost_slo, cost_most;        /* per million output tokens; NaN when no cost is given */
+    enum verdict_status worst_verdict;               /* of the points that carry the answer; of all when none does */
+    double worst_lag_ms;                             /* p99, of the points that carry the answer; NaN without a token */
+    uint32_t points_suspect;                         /* of the points used */
+    uint32_t points_used, points_left_out;           /* left out: invalid or not steady */
+    uint32_t left_invalid, left_unsteady;            /* the rest of those left out have no throughput at all */
+    enum gate_result capacity;                       /* of slo.capacity; PASS when it is not asked for */
     double capacity_value, capacity_lo, capacity_hi; /* the value that was compared with it; NaN when unknown */
     const char *capacity_open;                       /* why it is not decided; NULL when it is */
     double slo_requests_per_s;                       /* at slo_load; NaN without has_slo */

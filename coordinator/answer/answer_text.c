@@ -119,10 +119,16 @@ static void say_apart(struct answer *a)
     answer_say(a, "Runs of load %s are apart: ", load_label(&first->requested, load));
     answer_say_number(a, "", low ? r->low_value : r->high_value, ", then ");
     answer_say_number(a, "", low ? r->high_value : r->low_value, " ");
-    answer_say(a, "%s (stages %s and %s%s). %s changed in between", look_twice_figure(r->figure),
-               look_twice_stage(first, repeat, stage[0]), look_twice_stage(then, repeat, stage[1]),
-               r->resumed ? ", with the run interrupted and resumed between them" : "",
-               r->ours ? "Something" : "The server or the way to it");
+    answer_say(a, "%s (stages %s and %s%s). ", look_twice_figure(r->figure), look_twice_stage(first, repeat, stage[0]),
+               look_twice_stage(then, repeat, stage[1]),
+               r->resumed ? ", with the run interrupted and resumed between them" : "");
+    if (r->unlike) { /* other requests: the server need not be another */
+        answer_say_number(a, r->unlike == METRIC_INPUT_TOKENS ? "Their prompts had " : "Their answers had ",
+                          first->metric[r->unlike].mean, ", then ");
+        answer_say_number(a, "", then->metric[r->unlike].mean, " tokens on average");
+    } else {
+        answer_say(a, "%s changed in between", r->ours ? "Something" : "The server or the way to it");
+    }
     if (r->more) answer_say(a, ", and between those of %s", human_things(r->more, "other load", loads));
     answer_say(a, ", so no %s of %s given. ",
                r->figure != APART_THROUGHPUT ? "latency"
@@ -187,13 +193,10 @@ static void say_none_keeps(const struct plan *plan, struct answer *a)
     const char *sep = ": ";
     answer_say(a, "No load%s is shown to keep ", a->slo_drifting ? " with a steady window" : " tried");
     say_gates(plan, a);
-    if (a->slo_failed) answer_say(a, "%s%u %s", sep, a->slo_failed, a->slo_failed == 1 ? "fails" : "fail");
-    if (a->slo_failed) sep = ", ";
-    if (a->slo_undecided) answer_say(a, "%s%u undecided", sep, a->slo_undecided);
-    if (a->slo_undecided) sep = ", ";
+    if (a->slo_failed) answer_say(a, "%s%u %s", sep, a->slo_failed, a->slo_failed == 1 ? "fails" : "fail"), sep = ", ";
+    if (a->slo_undecided) answer_say(a, "%s%u undecided", sep, a->slo_undecided), sep = ", ";
     if (a->slo_drifting)
-        answer_say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points));
-    if (a->slo_drifting) sep = ", ";
+        answer_say(a, "%skept at %s whose window drifted", sep, count(a->slo_drifting, "point", points)), sep = ", ";
     if (a->slo_apart) answer_say(a, "%skept at %s whose runs are apart", sep, count(a->slo_apart, "load", points));
     answer_say(a, ". ");
 }
@@ -389,6 +392,11 @@ static void say_shape(bool whole, struct answer *a)
         if (!isnan(a->goodput_per_gpu)) answer_say_number(a, " (", a->goodput_per_gpu, " per GPU)");
         say_load_of(a, " at ", a->goodput_load, a->goodput_ramp, ", ");
         answer_say_percent(a, "", a->goodput_attainment, " of requests within their limits. ");
+    } else if (!isnan(a->attained)) {
+        answer_say_percent(a, "Goodput: no load keeps ", ANSWER_ATTAINMENT,
+                           " of requests within their limits; the most, ");
+        answer_say_percent(a, "", a->attained, ",");
+        say_load(a, " at ", a->attained_load, ". ");
     }
 }
 

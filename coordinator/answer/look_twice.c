@@ -10,7 +10,8 @@
 #define APART_TIME 2    /* … and a time's median, which the chance of arrivals moves near a server's limit */
 #define APART_CHANCE 2  /* standard errors, of requests whose tokens differ as much as they are */
 #define APART_LENGTH 1.25
-#define CLEAR 0.5 /* of the half widths of two intervals */
+#define APART_UNLIKE 1.1 /* of two runs that are apart */
+#define CLEAR 0.5        /* of the half widths of two intervals */
 
 const char *look_twice_figure(enum apart_figure f)
 {
@@ -95,6 +96,14 @@ const struct point *look_twice_first(const struct runs_apart *r)
     return low_first ? r->low : r->high;
 }
 
+/* By so much that it may be why they are apart. */
+static bool is_unlike(const struct point *a, const struct point *b, enum metric m)
+{
+    const struct metric_stat *low = &a->metric[m], *high = &b->metric[m];
+    if (low->mean > high->mean) low = &b->metric[m], high = &a->metric[m];
+    return low->mean > 0 && high->mean >= APART_UNLIKE * low->mean && high->mean_lo > low->mean_hi;
+}
+
 static void apart_compute(const struct run_data *run, const struct point *points, size_t n, struct runs_apart *ret)
 {
     double widest = 0;
@@ -112,6 +121,9 @@ static void apart_compute(const struct run_data *run, const struct point *points
     ret->resumed = look_twice_resumed(run, ret->low, ret->high);
     ret->ours = ret->low->verdict.status != VERDICT_VALID || ret->high->verdict.status != VERDICT_VALID;
     ret->more = loads - 1;
+    static const enum metric LENGTHS[] = {METRIC_OUTPUT_TOKENS, METRIC_INPUT_TOKENS};
+    for (int i = 0; i < 2 && !ret->unlike; i++)
+        if (is_unlike(ret->low, ret->high, LENGTHS[i])) ret->unlike = LENGTHS[i];
 }
 
 /* Of many loads the highest and the lowest are apart by chance alone, so their intervals must be clear of each other.

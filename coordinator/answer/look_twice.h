@@ -10,9 +10,10 @@ struct runs_apart {
     const struct point *low, *high; /* borrowed; NULL: there are none */
     enum apart_figure figure;       /* output token/s, e2e p50, ttft p50 (ms) */
     double low_value, high_value;
-    bool resumed;  /* the run was interrupted between them */
-    bool ours;     /* one of them is suspect: it may be of the agents' making */
-    uint32_t more; /* other loads of which the same holds */
+    bool resumed;       /* the run was interrupted between them */
+    bool ours;          /* one of them is suspect: it may be of the agents' making */
+    enum metric unlike; /* the lengths, of answers or prompts, in which their requests differ; 0: in none */
+    uint32_t more;      /* other loads of which the same holds */
 };
 /* Points before and after an interruption of the run: the server may have been started anew, with nothing in its
  * cache. */

@@ -4,7 +4,6 @@
 
 #include "common/human.h"
 #include "coordinator/answer/answer_say.h"
-#include "coordinator/answer/mix.h"
 
 #define PART_LOST 0.9       /* of the requests of a workload, a model or an address */
 #define PARTS_MOST 3        /* of these, named */
@@ -33,24 +32,64 @@ static void say_more(struct answer *a, uint32_t lost)
     if (lost > PARTS_MOST) answer_say(a, "The same holds for %u more. ", lost - PARTS_MOST);
 }
 
-/* A workload or a model of which nearly all requests failed is in no figure. */
+/* Of all stages, and of the requests due in a window; `known`: some stage keeps parts of this kind. */
+struct part_ends {
+    uint64_t ok, failed, cut;
+    bool known;
+};
+
+static struct part_ends part_ends(const struct plan *plan, const struct point *points, size_t n, enum group_kind kind,
+                                  uint32_t number)
+{
+    struct part_ends e = {0};
+    for (size_t i = 0; i < n; i++) {
+        const struct groups *all = points[i].data ? &points[i].data->groups : NULL;
+        for (uint32_t k = 0; all && k < all->n; k++) {
+            const struct mix_group *g = &all->row[k];
+            e.known |= g->kind == kind;
+            if (g->kind != kind || g->number != number) continue;
+            e.ok += g->counters[GROUP_COUNT_WIN_OK];
+            e.failed += g->counters[GROUP_COUNT_WIN_FAILED];
+            e.cut += plan->cancel_fraction > 0 ? 0 : g->counters[GROUP_COUNT_WIN_CLOSED];
+        }
+    }
+    return e;
+}
+
+/* How a part of a mix is in no figure, or next to none: its requests failed, or hang, maybe since the warm-up. Returns
+ * false where it is in them. */
+static bool say_part(const char *kind, const char *name, const struct part_ends *e, bool told, struct answer *a)
+{
+    bool none = e->ok + e->failed + e->cut == 0;
+    if (!none && !is_lost(e->ok, e->failed + e->cut)) return false;
+    if (!told) return true;
+    if (none)
+        answer_say(a, "No request of %s %.60s ended ok in a window", kind, name);
+    else
+        say_failed(a, e->ok, e->failed + e->cut);
+    if (!none)
+        answer_say(a, "of %s %.60s %s", kind, name,
+                   !e->cut     ? "failed"
+                   : e->failed ? "failed or got no whole answer"
+                               : "got no whole answer");
+    answer_say(a, ": the figures are %swithout it. ", e->ok ? "nearly " : "");
+    return true;
+}
+
+/* A workload or a model of which nearly no request ended well is in no figure. */
 static void say_mix(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
-    static const char *const KINDS[] = {[GROUP_WORKLOAD] = "workload", [GROUP_MODEL] = "model"};
     uint32_t lost = 0;
-    struct mix_part part;
-    for (size_t k = 0; k < (n ? mix_parts(&points[0]) : 0); k++) {
-        uint64_t ok = 0, failed = 0;
-        for (size_t i = 0; i < n; i++) {
-            if (k >= mix_parts(&points[i])) continue;
-            ok += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_OK];
-            failed += points[i].data->groups.row[k].counters[GROUP_COUNT_WIN_FAILED];
-        }
-        if (!is_lost(ok, failed) || ++lost > PARTS_MOST) continue;
-        if (!mix_part(&points[0], plan, k, &part)) continue;
-        say_failed(a, ok, failed);
-        answer_say(a, "of %s %.60s failed: the figures are %swithout it. ", KINDS[part.kind], part.name,
-                   ok ? "nearly " : "");
+    uint64_t good = 0;
+    for (size_t i = 0; i < n; i++)
+        good += points[i].window_ok;
+    for (uint32_t i = 0; good && plan->n_workloads > 1 && i < plan->n_workloads && i < GROUPS_OF_A_KIND; i++) {
+        struct part_ends e = part_ends(plan, points, n, GROUP_WORKLOAD, i);
+        lost += e.known && say_part("workload", plan->workloads[i].name, &e, lost < PARTS_MOST, a);
+    }
+    for (uint32_t i = 0; good && plan->target.n_models > 1 && i < plan->target.n_models && i < GROUPS_OF_A_KIND; i++) {
+        struct part_ends e = part_ends(plan, points, n, GROUP_MODEL, i);
+        lost += e.known && say_part("model", plan->target.models[i].name, &e, lost < PARTS_MOST, a);
     }
     say_more(a, lost);
 }
@@ -172,10 +211,8 @@ static void say_upload(const struct point *points, size_t n, struct answer *a)
 void part_words(const struct plan *plan, const struct point *points, size_t n, struct answer *a)
 {
     if (!plan) return;
-    if (a->failed) {
-        say_mix(plan, points, n, a);
-        say_addresses(points, n, a);
-    }
+    say_mix(plan, points, n, a);
+    if (a->failed) say_addresses(points, n, a);
     say_users(points, n, a);
     say_unfinished(plan, a);
     say_broken(plan, a);

@@ -220,11 +220,42 @@ static void test_search_drifted(void **state)
     silent(&w, "fails");
 }
 
+/* What a ramp gave on average is no step of the curve: it neither passes nor fails as a load, and no neighbour falls
+ * from it. */
+static void test_ramp_among_levels(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const double from[] = {10, 1, 30}, to[] = {10, 50, 30}, e2e[] = {100, 900, 200};
+    memset(&w, 0, sizeof w);
+    for (size_t i = 0; i < 3; i++) {
+        struct point *p = add(&w, (uint32_t)to[i], 1);
+        p->requested = (struct plan_stage){
+            .kind = LOAD_OPEN, .rate_from = from[i], .rate_to = to[i], .concurrency = (uint32_t)to[i]};
+        p->arrivals_per_s = (from[i] + to[i]) / 2;
+        p->output_tokens_per_s = 100 * p->arrivals_per_s;
+        p->output_lo = p->output_hi = NAN;
+        p->metric[METRIC_E2E].q[0] = e2e[i];
+    }
+    w.p[1].output_tokens_per_s = 500; /* some of its requests were cut */
+    finish(&w, 30);                   /* it breaks a gate at its end */
+    says(&w, "at least 3,000 output token/s at 30 requests/s. ");
+    silent(&w, "25.5");
+    silent(&w, "Look twice");
+    finish(&w, 10);
+    says(&w, "1,000 output token/s at 10 requests/s. ");
+    assert_true(w.a.slo_next_fails);
+    w.p[2].requested.concurrency = 10;
+    finish(&w, 10);
+    assert_false(w.a.slo_next_fails);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ramp_is_no_repeat),  cmocka_unit_test(test_ramp_is_a_mean),
-                                       cmocka_unit_test(test_follows_the_rate),   cmocka_unit_test(test_mixed_kinds),
-                                       cmocka_unit_test(test_mixed_kinds_named),  cmocka_unit_test(test_search_drifted),
-                                       cmocka_unit_test(test_mixed_kinds_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ramp_is_no_repeat), cmocka_unit_test(test_ramp_is_a_mean),
+        cmocka_unit_test(test_ramp_among_levels), cmocka_unit_test(test_follows_the_rate),
+        cmocka_unit_test(test_mixed_kinds),       cmocka_unit_test(test_mixed_kinds_named),
+        cmocka_unit_test(test_search_drifted),    cmocka_unit_test(test_mixed_kinds_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

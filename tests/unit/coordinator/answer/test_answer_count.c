@@ -124,9 +124,27 @@ static void test_no_tokens(void **state)
     says(&w, "Valid: the agents were not the limit in the points used. 1 of 3 points left out (not steady).");
 }
 
+/* Limits that no load keeps are not passed over in silence. */
+static void test_no_goodput(void **state)
+{
+    (void)state;
+    static struct world w;
+    sweep(&w, 16, 1);
+    for (size_t i = 0; i < w.n; i++)
+        w.p[i].window_good = 800 - 100 * i;
+    finish(&w, 1e9);
+    silent(&w, "Goodput"); /* not asked for */
+    w.plan.slo_request_ns[SLO_TTFT] = 1;
+    finish(&w, 1e9);
+    says(&w, "Goodput: no load keeps 90 % of requests within their limits; the most, 80 %, at 1 concurrent request. ");
+    w.p[0].window_good = 950;
+    finish(&w, 1e9);
+    says(&w, "Goodput: 1.2 requests/s at 1 concurrent request, 95 % of requests within their limits. ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_short_trace), cmocka_unit_test(test_suspects),
-                                       cmocka_unit_test(test_no_tokens)};
+                                       cmocka_unit_test(test_no_tokens), cmocka_unit_test(test_no_goodput)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,21 @@ static void test_lengths_of_mix(void **state)
     finish_capacity(&w, 1000);
     says(&w, "All of 27 requests of workload long failed: the figures are without it. ");
     silent(&w, "workload short");
+    longer->counters[GROUP_COUNT_WIN_CLOSED] = 1;
+    finish_capacity(&w, 1000);
+    says(&w, "All of 30 requests of workload long failed or got no whole answer: the figures are without it. ");
+    w.p[0].ledger.failed[0] = 0; /* none fails, and they hang */
+    longer->counters[GROUP_COUNT_WIN_FAILED] = 0;
+    finish_capacity(&w, 1000);
+    says(&w, "All of 3 requests of workload long got no whole answer: the figures are without it. ");
+    longer->counters[GROUP_COUNT_WIN_CLOSED] = 0;
+    finish_capacity(&w, 1000);
+    says(&w, "No request of workload long ended ok in a window: the figures are without it. ");
+    data.groups.n = 1; /* nothing came of it, and no agent told of it */
+    finish_capacity(&w, 1000);
+    says(&w, "No request of workload long ended ok in a window: the figures are without it. ");
+    data.groups.n = 2;
+    silent(&w, "workload short");
     longer->counters[GROUP_COUNT_WIN_OK] = 2;
     finish_capacity(&w, 1000);
     silent(&w, "workload long");

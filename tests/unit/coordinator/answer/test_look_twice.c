@@ -35,6 +35,29 @@ static struct point *again(struct world *w, uint32_t load, double noise)
     return p;
 }
 
+/* Where the requests were others the server need not be. */
+static void test_unlike_runs(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct point *p = runs(&w, 900, 300);
+    p[0].metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 100, .mean = 200, .mean_lo = 195, .mean_hi = 205};
+    p[1].metric[METRIC_OUTPUT_TOKENS] = (struct metric_stat){.count = 100, .mean = 20, .mean_lo = 19, .mean_hi = 21};
+    finish_capacity(&w, 1000);
+    says(
+        &w,
+        "(stages 1.1 and 1.2). Their answers had 200, then 20 tokens on average, so no figure of this load is given. ");
+    p[1].metric[METRIC_OUTPUT_TOKENS] = p[0].metric[METRIC_OUTPUT_TOKENS];
+    p[0].metric[METRIC_INPUT_TOKENS] = (struct metric_stat){.count = 100, .mean = 500, .mean_lo = 490, .mean_hi = 510};
+    p[1].metric[METRIC_INPUT_TOKENS] =
+        (struct metric_stat){.count = 100, .mean = 4000, .mean_lo = 3900, .mean_hi = 4100};
+    finish_capacity(&w, 1000);
+    says(&w, "Their prompts had 500, then 4,000 tokens on average, so no figure of this load is given. ");
+    p[1].metric[METRIC_INPUT_TOKENS].mean_lo = 505; /* by chance */
+    finish_capacity(&w, 1000);
+    says(&w, "The server or the way to it changed in between");
+}
+
 /* Runs of one load that disagree have no mean. */
 static void test_runs_apart(void **state)
 {
@@ -231,8 +254,9 @@ static void test_interrupted(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs_apart),  cmocka_unit_test(test_times_apart),
-                                       cmocka_unit_test(test_curve_apart), cmocka_unit_test(test_arrivals_apart),
-                                       cmocka_unit_test(test_interrupted), cmocka_unit_test(test_lengths_apart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs_apart),     cmocka_unit_test(test_unlike_runs),
+                                       cmocka_unit_test(test_times_apart),    cmocka_unit_test(test_curve_apart),
+                                       cmocka_unit_test(test_arrivals_apart), cmocka_unit_test(test_interrupted),
+                                       cmocka_unit_test(test_lengths_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
