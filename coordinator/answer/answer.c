@@ -28,6 +28,7 @@ struct group {
         n_open;              /* first: index of its first point; gates: points that pass, fail, neither */
     uint32_t n_usable;       /* points whose latencies count too */
     uint32_t n_overrun;      /* points whose rate the server did not keep up with */
+    uint64_t ended;          /* requests that ended ok in their windows */
     bool apart, times_apart; /* its runs are, in throughput; in a time */
 };
 
@@ -130,6 +131,7 @@ static size_t groups_make(const struct point *points, size_t n, const struct ans
         double w = 1.0 / ++g->n, ended = (double)point_limited(p);
         g->load += (load_on(p, a->axis) - g->load) * w;
         g->requests_per_s += (p->requests_per_s - g->requests_per_s) * w;
+        g->ended += p->window_ok;
         double due = p->by_count ? p->requested.rate_to : p->arrivals_per_s;
         g->due += (due - g->due) * w;
         g->late += (LATE_CHANCE * sqrt(2 * p->concurrency) / p->window_s - g->late) * w;
@@ -387,6 +389,7 @@ static void slo_from(const struct group *g, const struct group *end, struct answ
     a->slo_lo = a->of_requests ? (double)NAN : g->lo;
     a->slo_hi = a->of_requests ? (double)NAN : g->hi;
     a->slo_requests_per_s = g->requests_per_s;
+    a->slo_ended = g->ended;
     memcpy(a->slo_carried, g->carried, sizeof a->slo_carried);
     a->slo_point = g->first;
     a->slo_open_end = g == end;
@@ -488,6 +491,7 @@ static void most_compute(const struct group *g, size_t n, struct answer *a)
     if (a->of_requests) return; /* its figures are answer_tokenless */
     a->has_most = true;
     a->most_load = best->load;
+    a->most_ended = best->ended;
     a->most_ramp = ramp_of(best);
     a->most_tokens_per_s = best->throughput;
     a->most_lo = best->lo;

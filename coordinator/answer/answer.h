@@ -74,6 +74,7 @@ struct answer {
     bool has_slo; /* gates exist and some load passes all of them */
     double slo_load, slo_tokens_per_s, slo_lo, slo_hi;
     uint32_t slo_point;
+    uint64_t most_ended, slo_ended;     /* requests that ended ok, of which the figures of that load are */
     uint32_t slo_failed, slo_undecided; /* loads that fail a gate; that none fails but no run passes all */
     bool slo_more;          /* a load with more throughput than slo_load's, or any where there is none, is undecided */
     uint32_t loads_apart;   /* loads that have no figure, since the throughput of their runs is apart */

@@ -27,6 +27,7 @@
 #define REST_TELL 0.02      /* of the slots' time in which they rested after failures */
 #define PARTS_WORDS 1600    /* bytes of what other files say */
 #define FAILURES_TELL 0.01  /* from this share on, "valid" does not stand alone */
+#define FEW 10              /* requests: a figure of fewer says of how many it is */
 
 /* "64 concurrent requests", "1 request/s" */
 static void say_load(struct answer *a, const char *before, double load, const char *after)
@@ -64,6 +65,13 @@ static void say_rate(struct answer *a, double v, double lo, double hi)
     if (isnan(lo) || isnan(hi)) return;
     answer_say_number(a, " (95 %: ", lo, "–");
     answer_say_number(a, "", hi, ")");
+}
+
+/* A figure of a handful of requests is one all the same, but nobody would decide by it. */
+static void say_few(struct answer *a, uint64_t ended)
+{
+    char requests[HUMAN_THINGS_MAX];
+    if (ended && ended < FEW) answer_say(a, ", of only %s", human_things((double)ended, "request", requests));
 }
 
 static void say_cost(const struct plan *plan, double cost, struct answer *a)
@@ -116,6 +124,7 @@ static void say_most(const struct plan *plan, struct answer *a)
     if (a->has_plateau || !a->has_most || said) return;
     say_load_of(a, "At ", a->most_load, a->most_ramp, ": ");
     say_rate(a, a->most_tokens_per_s, a->most_lo, a->most_hi);
+    say_few(a, a->most_ended);
     say_cost(plan, a->cost_most, a);
     answer_say(a, ". ");
 }
@@ -246,6 +255,7 @@ static void say_slo(const struct plan *plan, const struct point *points, size_t 
     else
         say_rate(a, a->slo_tokens_per_s, a->slo_lo, a->slo_hi);
     say_load_of(a, " at ", a->slo_load, a->slo_ramp, "");
+    say_few(a, a->slo_ended);
     double bad = a->bad_at.loads > 1 && a->slo_point < n
                      ? failed_at_share(points, n, &points[a->slo_point].requested, FAILED_BAD)
                      : 0;

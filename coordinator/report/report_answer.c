@@ -261,10 +261,12 @@ void report_answer(struct json_out *j, const struct analysis *in)
     put_ramp(j, "plateau_ramp", a->plateau_ramp);
     json_double(j, "most_tokens_per_s", a->most_tokens_per_s);
     report_pair(j, "most_ci95", a->most_lo, a->most_hi);
+    json_u64(j, "most_requests_ok", a->most_ended);
     json_double(j, "slo_load", if_known(a->has_slo, a->slo_load));
     put_ramp(j, "slo_ramp", a->slo_ramp);
     json_double(j, "slo_tokens_per_s", if_known(a->has_slo, a->slo_tokens_per_s));
     report_pair(j, "slo_ci95", if_known(a->has_slo, a->slo_lo), a->slo_hi);
+    json_u64(j, "slo_requests_ok", a->slo_ended);
     json_known_u64(j, "slo_point", a->has_slo, a->slo_point);
     json_bool(j, "slo_at_least", a->slo_open_end);
     json_bool(j, "slo_next_fails", a->slo_next_fails);

@@ -108,6 +108,8 @@ static inline void backed(const struct world *w)
                             a->most_tokens_per_s,
                             a->most_lo,
                             a->most_hi,
+                            (double)a->most_ended,
+                            (double)a->slo_ended,
                             a->slo_load,
                             a->slo_tokens_per_s,
                             a->slo_lo,

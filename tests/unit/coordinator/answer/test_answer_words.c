@@ -267,6 +267,24 @@ static void test_failure_words(void **state)
     silent(&w, "The first"); /* a timeout after a good status: there is nothing to say */
 }
 
+/* A figure of a handful of requests says of how many it is. */
+static void test_few(void **state)
+{
+    (void)state;
+    static struct world w;
+    memset(&w, 0, sizeof w);
+    struct point *p = add(&w, 4, 900);
+    finish_capacity(&w, 1000);
+    silent(&w, "of only");
+    p->window_ok = 1;
+    finish_capacity(&w, 1000);
+    says(&w, " at 4 concurrent requests, of only 1 request");
+    p->window_ok = 9;
+    finish(&w, 0); /* a load that keeps no limit: what was measured */
+    says(&w, "At 4 concurrent requests: ");
+    says(&w, "), of only 9 requests. ");
+}
+
 /* Answers without output tokens, as embeddings are, have a rate and a time. */
 static void test_no_tokens(void **state)
 {
@@ -640,12 +658,15 @@ static void test_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_other_ends),    cmocka_unit_test(test_unseen),           cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_earlier_build),    cmocka_unit_test(test_after),
-        cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),           cmocka_unit_test(test_drift),
-        cmocka_unit_test(test_no_tokens),     cmocka_unit_test(test_counts),           cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_latency_at),    cmocka_unit_test(test_capacity),         cmocka_unit_test(test_remarks),
-        cmocka_unit_test(test_ended_by_time), cmocka_unit_test(test_no_steady_window), cmocka_unit_test(test_left_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_ends),    cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_failures),      cmocka_unit_test(test_cancelled),
+                                       cmocka_unit_test(test_earlier_build), cmocka_unit_test(test_after),
+                                       cmocka_unit_test(test_failure_words), cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_drift),         cmocka_unit_test(test_few),
+                                       cmocka_unit_test(test_no_tokens),     cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_ends),          cmocka_unit_test(test_latency_at),
+                                       cmocka_unit_test(test_capacity),      cmocka_unit_test(test_remarks),
+                                       cmocka_unit_test(test_ended_by_time), cmocka_unit_test(test_no_steady_window),
+                                       cmocka_unit_test(test_left_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
