@@ -315,6 +315,12 @@ static void check_little(const struct stage_data *s, struct point *p)
                       "requests of the warm-up took %s of the time in flight in the window, and longer than those that "
                       "began in it. A longer load.warmup leaves them out",
                       human_percent(earlier, n));
+    else if (steady_in_lumps(p->output_tokens_per_s, p->output_by_law, p->window_ok))
+        verdict_doubt(
+            &p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
+            "by the requests in flight and their times it was %s output token/s: tokens come in lumps, few in "
+            "the window. A longer stage has more",
+            human_number(p->output_by_law, n));
     else if (off)
         verdict_doubt(&p->verdict, DOUBT_LITTLE, VERDICT_SUSPECT,
                       "Little's law is off: rate x time in flight is %s of the requests in flight",
@@ -655,6 +661,8 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->drift = st.drift;
     ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
     ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
+    ret->output_by_law = ret->overrun ? (double)NAN : steady_by_law(s, ret->concurrency);
+    steady_widen(ret->output_tokens_per_s, ret->output_by_law, ret->window_ok, &ret->output_lo, &ret->output_hi);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
     bool counted = !s->uncounted[COUNTER_REPEATED_TOKENS];

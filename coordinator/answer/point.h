@@ -72,6 +72,7 @@ struct point {
     struct steady_pass passes;                  /* the steady window by super-passes, where it was asked for */
     double drift;                               /* relative drift of throughput over the window */
     double littles_law;                         /* X·R / N, 1 when consistent; NaN when unknown */
+    double output_by_law;                       /* output token/s by steady_by_law */
     double cost_per_mtok_out, cost_per_mtok_in; /* NaN when no cost is given */
     struct verdict verdict;                     /* of the cluster */
     bool degraded;

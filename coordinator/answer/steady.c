@@ -12,6 +12,7 @@
 #define RAMP_SWAMPED 1.5 /* … or so many times, and fewer than half of all requests have ended */
 #define QUEUE_GREW 2     /* times the waits of the stage's first answers, … */
 #define ENDS_PART 0.3    /* … of such a part of it */
+#define LUMPS 0.05       /* of the throughput: so far apart by tokens and by Little's law */
 #define CHANCE 3         /* standard deviations of a count */
 
 struct batches {
@@ -187,6 +188,30 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, doub
     if (open && b.due > 0 && line_fit(b.at, b.in_flight, b.n, alpha, &l))
         ret->backlog = l.slope_lo > 0 && l.slope > (STEADY_BACKLOG * b.due + hung) / b.span;
     ret->steady = bad || ret->backlog ? STEADY_NO : STEADY_YES;
+}
+
+double steady_by_law(const struct stage_data *s, double in_flight)
+{
+    const uint64_t *c = s->counters;
+    const struct hist *held = s->hist[METRIC_HELD], *tokens = s->hist[METRIC_OUTPUT_TOKENS];
+    if (!held || !held->count) held = s->hist[METRIC_E2E]; /* a run of an older version */
+    if (!held || !held->count || !tokens || !tokens->count || !(in_flight > 0)) return NAN;
+    if (c[COUNTER_WIN_FAILED] || c[COUNTER_CANCELLED] || c[COUNTER_ABORTED] || plan_stage_is_ramp(&s->plan)) return NAN;
+    return in_flight * hist_mean(tokens) / METRICS[METRIC_OUTPUT_TOKENS].scale / (hist_mean(held) / 1e9);
+}
+
+bool steady_in_lumps(double tokens_per_s, double by_law, uint64_t requests)
+{
+    return tokens_per_s > 0 &&
+           fabs(by_law / tokens_per_s - 1) > fmax(LUMPS, 1 / sqrt((double)requests)); /* not of NaN */
+}
+
+void steady_widen(double tokens_per_s, double by_law, uint64_t requests, double *io_lo, double *io_hi)
+{
+    if (!steady_in_lumps(tokens_per_s, by_law, requests)) return;
+    double half = fabs(tokens_per_s - by_law);
+    *io_lo = fmax(0, fmin(*io_lo, tokens_per_s - half)); /* which pass over NaN */
+    *io_hi = fmax(*io_hi, tokens_per_s + half);
 }
 
 /* What came of the answers in a row: tokens, or, of an API without, answers. */

@@ -27,6 +27,14 @@ struct steadiness {
 /* Over rows of the cluster that begin at from_s or later and end by to_s (seconds from T0). `hung`: requests of the
  * window that hang; as many may be in flight more at its end. */
 void steady_compute(const struct stage_data *s, double from_s, double to_s, double hung, struct steadiness *ret);
+/* Output token/s by Little's law: requests in flight, each with so many tokens in so long a time. What comes in few
+ * large lumps, as from a server that answers in batches, gives more or less by the tokens in a window, as the window's
+ * ends fall. NaN: not known, as where requests failed. */
+double steady_by_law(const struct stage_data *s, double in_flight);
+/* Do the two differ by more than chance makes of so many requests? */
+bool steady_in_lumps(double tokens_per_s, double by_law, uint64_t requests);
+/* The throughput's interval then reaches from the one to the other, and as far beyond. NaN in: there was none. */
+void steady_widen(double tokens_per_s, double by_law, uint64_t requests, double *io_lo, double *io_hi);
 /* The longest time in the same rows in which requests were open and next to nothing came of any; when it began (s from
  * T0), and how many were open. 0: there is none, to the length of a row. */
 double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open);

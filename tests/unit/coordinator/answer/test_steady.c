@@ -224,6 +224,34 @@ static void test_ramp(void **state)
         if (!ramp_outruns(&OUTRUNS[i])) fail_msg("ramp %zu outruns the server", i);
 }
 
+/* 28 requests wait for each full second, when all are answered at once: 560 token/s. Five such seconds lie in 4.5 s. */
+static void test_lumps(void **state)
+{
+    (void)state;
+    struct stage_data s = {.plan = {.kind = LOAD_CLOSED, .concurrency = 28}};
+    struct hist *held = hist_new(), *tokens = hist_new();
+    assert_true(held && tokens);
+    assert_true(isnan(steady_by_law(&s, 28)));
+    s.hist[METRIC_E2E] = held;
+    s.hist[METRIC_OUTPUT_TOKENS] = tokens;
+    hist_record(held, 1000000000, 140);
+    hist_record(tokens, (int64_t)(20 * METRICS[METRIC_OUTPUT_TOKENS].scale), 140);
+    double law = steady_by_law(&s, 28), seen = 5 * 560 / 4.5, lo = NAN, hi = NAN;
+    assert_true(fabs(law - 560) < 1);
+    assert_true(steady_in_lumps(seen, law, 140));
+    steady_widen(seen, law, 140, &lo, &hi);
+    assert_true(fabs(lo - law) < 1e-9 && fabs(hi - (2 * seen - law)) < 1e-9);
+    lo = 500, hi = 600;
+    steady_widen(570, law, 140, &lo, &hi); /* which chance makes, and the interval has */
+    assert_true(lo == 500 && hi == 600);
+    assert_false(steady_in_lumps(seen, law, 20)); /* so few differ by more */
+    assert_false(steady_in_lumps(seen, NAN, 140) || steady_in_lumps(NAN, law, 140));
+    s.counters[COUNTER_WIN_FAILED] = 1; /* was in flight, too, for a time that is not counted here */
+    assert_true(isnan(steady_by_law(&s, 28)));
+    hist_destroy(&held);
+    hist_destroy(&tokens);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
@@ -231,6 +259,7 @@ int main(void)
                                        cmocka_unit_test(test_recording),
                                        cmocka_unit_test(test_drift_is_seen),
                                        cmocka_unit_test(test_too_short),
-                                       cmocka_unit_test(test_ramp)};
+                                       cmocka_unit_test(test_ramp),
+                                       cmocka_unit_test(test_lumps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
