@@ -57,7 +57,12 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
         json_double(j, "request_rate", p->requested.rate_to);
     else
         json_string(j, "request_rate", "inf");
-    json_double(j, "burstiness", open && p->requested.arrivals == ARRIVALS_GAMMA ? p->requested.burstiness : 1.0);
+    /* 1 is Poisson there, as when all are sent at once; constant and recorded arrivals are none of its gammas */
+    bool even = open && p->requested.arrivals != ARRIVALS_GAMMA && p->requested.arrivals != ARRIVALS_POISSON;
+    json_double(j, "burstiness",
+                open && p->requested.arrivals == ARRIVALS_GAMMA ? p->requested.burstiness
+                : even                                          ? (double)NAN
+                                                                : 1.0);
     uint32_t cap = open ? p->requested.max_concurrency : p->requested.concurrency;
     json_known_u64(j, "max_concurrency", cap != 0, cap);
     json_double(j, "duration", p->window_s);

@@ -306,6 +306,11 @@ static void test_all_requests(void **state)
         if (!(fabs(got - WANT[i].number) < 1e-9))
             fail_msg("%s: %s is %g, not %g", WANT[i].form, WANT[i].path, got, WANT[i].number);
     }
+    p->requested.kind = LOAD_OPEN; /* vLLM's burstiness 1 is Poisson */
+    p->requested.arrivals = ARRIVALS_POISSON;
+    assert_true(fabs(in_file(&a, "vllm", "burstiness") - 1) < 1e-9);
+    p->requested.arrivals = ARRIVALS_CONSTANT;
+    assert_false(fabs(in_file(&a, "vllm", "burstiness") - 1) < 1e-9);
     a.n_points = all;
     analysis_clear(&a);
     run_data_clear(&r);
