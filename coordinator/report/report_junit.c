@@ -295,6 +295,11 @@ int report_junit(const struct analysis *in, struct buf *out, struct err *e)
         put_point(in, i, out);
     (void)put_missing(in, out);
     if (run) put_run(in, out);
+    if (in->answer.text[0]) { /* what belongs to no single point, as that the run was interrupted */
+        (void)buf_puts(out, "    <system-out>");
+        report_put_markup(out, in->answer.text, strlen(in->answer.text), false);
+        (void)buf_puts(out, "</system-out>\n");
+    }
     (void)buf_puts(out, "  </testsuite>\n</testsuites>\n");
     return out->bad ? err_set(e, ERR_NOMEM, "no memory for junit.xml") : 0;
 }

@@ -246,6 +246,10 @@ static void test_red(void **state)
     buf_reset(&out);
     assert_int_equal(report_junit(&in, &out, NULL), 0);
     has(&out, "tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">");
+    (void)snprintf(in.answer.text, sizeof in.answer.text, "It was interrupted & resumed.");
+    buf_reset(&out);
+    assert_int_equal(report_junit(&in, &out, NULL), 0);
+    has(&out, "    <system-out>It was interrupted &amp; resumed.</system-out>\n  </testsuite>\n</testsuites>");
     buf_clear(&out);
 }
 
