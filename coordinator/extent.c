@@ -8,6 +8,7 @@
 #include "common/plan/plan_key.h"
 #include "coordinator/answer/curve.h"
 #include "coordinator/answer/gate_plan.h"
+#include "coordinator/answer/mser.h"
 #include "coordinator/answer/trial.h"
 #include "coordinator/answer/scenario.h"
 #include "coordinator/watch.h"
@@ -162,6 +163,25 @@ static void put_no_abort(const struct plan *p, const char *before, struct buf *o
                          : "slo.require is any, so a load may break a gate and the others are still run");
 }
 
+/* `warmup: auto` counts in seconds, and a window of few of them it leaves as it is. */
+static void put_warmup_auto(const struct plan *p, const char *before, struct buf *out)
+{
+    char n[2][HUMAN_MAX];
+    for (size_t i = 0; i < p->n_stages; i++) {
+        const struct plan_stage *s = &p->stages[i];
+        int64_t window = s->duration_ns - s->warmup_ns;
+        if (!s->warmup_auto || s->duration_ns == 0 || plan_stage_is_ramp(s) || window >= MSER5_LEAST * NS_PER_S)
+            continue;
+        (void)buf_printf(
+            out,
+            "%snote: warmup: auto looks for a start-up in windows of %d s or more: of the %s s after "
+            "the first %s s it cuts nothing. Give a warmup that covers the start-up, or a longer duration\n",
+            before, MSER5_LEAST, human_number((double)window / NS_PER_S, n[0]),
+            human_number((double)s->warmup_ns / NS_PER_S, n[1]));
+        return;
+    }
+}
+
 struct liner {
     const char *before;
     struct buf *out;
@@ -223,5 +243,6 @@ void extent_words(const struct plan *p, const char *before, struct buf *out)
     scenario_deviations(p, NULL, 0, put_deviation, &(struct liner){before, out});
     put_unreachable(p, before, out);
     put_no_abort(p, before, out);
+    put_warmup_auto(p, before, out);
     gate_notes(p, put_note, &(struct liner){before, out});
 }

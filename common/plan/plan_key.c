@@ -481,7 +481,8 @@ const struct plan_key PLAN_KEYS[] = {
     {"stage", "ramp", &KEY_DURATION, AT(plan_stage, ramp_ns), "0", "5s", "time",
      "fills the slots evenly over this time, within the warm-up", .most = DAY, .flags = KEY_CLOSED},
     {"stage", "warmup", &KEY_WARMUP, WHOLE, "10% of the duration, at most 10s, at least the ramp; 0 without a duration",
-     "10s", "time", "cut from the measured window; auto: the default, and what MSER-5 finds beyond it",
+     "10s", "time",
+     "cut from the measured window; auto: the default, and what MSER-5 finds beyond it in a window of 30 s or more",
      .flags = KEY_TOLD},
 
     {"search", "maximize", &KEY_WORDS, NO_FIELD, "output_tokens_per_second", "output_tokens_per_second", "",

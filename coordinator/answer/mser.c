@@ -16,7 +16,7 @@ size_t mser5_cut(const double *x, size_t n)
 {
     size_t batches = n / BATCH, best = 0;
     double sum = 0, square = 0, least = INFINITY;
-    if (batches < 5) return 0;
+    if (n < MSER5_LEAST) return 0;
     double about = batch_mean(x, batches - 1); /* sums about a value near the mean keep their digits */
     /* from the end, so that each step adds one batch to the sums */
     for (size_t b = batches; b-- > 0;) {

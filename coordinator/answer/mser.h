@@ -3,6 +3,8 @@
 #pragma once
 #include <stddef.h>
 
+#define MSER5_LEAST 30 /* of fewer values nothing is cut: the last five batches stay, and one must be left to cut */
+
 /* Number of values to leave out, a multiple of five; n when even a cut of half looks like start-up (the series is too
  * short to judge). */
 size_t mser5_cut(const double *x, size_t n);

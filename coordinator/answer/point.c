@@ -10,6 +10,7 @@
 #include "coordinator/answer/mser.h"
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/reuse.h"
+#include "coordinator/answer/startup.h"
 #include "coordinator/answer/steady.h"
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
@@ -673,6 +674,8 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->still = stood_still(s, from, to, ret);
     outrun(s, &st, plan, ret);
     early_window(s, plan, ret);
+    if (!ret->still && !ret->outrun)
+        ret->no_memory |= startup_tell(s, plan, ret->blocks_from_s, to, &ret->steady, &ret->verdict) != 0;
     if (!ret->still && !ret->window_hung) check_little(s, ret); /* which would be off for that reason */
     was_gone(s, from, to, ret);
 }

@@ -120,6 +120,21 @@ static void test_no_abort(void **state)
     }
 }
 
+/* Of a short window warmup: auto cuts nothing, which is told before it is measured. */
+static void test_warmup_auto(void **state)
+{
+    (void)state;
+    static const char NOTE[] = "# note: warmup: auto looks for a start-up in windows of 30 s or more";
+    assert_true(says(NOTE, "", "concurrency: 6, duration: 12s, warmup: auto"));
+    assert_true(
+        says("of the 10.8 s after the first 1.2 s it cuts nothing", "", "concurrency: 6, duration: 12s, warmup: auto"));
+    assert_true(says(NOTE, "", "stages: [{concurrency: 1, duration: 60s}, {rate: 2, duration: 33s, warmup: auto}]"));
+    assert_false(says(NOTE, "", "concurrency: 6, duration: 34s, warmup: auto"));
+    assert_false(says(NOTE, "", "concurrency: 6, duration: 12s, warmup: 2s"));
+    assert_false(says(NOTE, "", "concurrency: 6, requests: 100, warmup: auto"));
+    assert_false(says(NOTE, "", "stages: [{rate: {from: 1, to: 9}, duration: 12s, warmup: auto}]"));
+}
+
 /* A curve's points, regions and hours, and what of the rules it leaves, are said before anything runs. */
 static void test_curve(void **state)
 {
@@ -174,8 +189,9 @@ static void test_left(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_left),     cmocka_unit_test(test_unreachable),
-                                       cmocka_unit_test(test_no_abort), cmocka_unit_test(test_search),
-                                       cmocka_unit_test(test_kinds),    cmocka_unit_test(test_curve)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_left),       cmocka_unit_test(test_unreachable),
+                                       cmocka_unit_test(test_no_abort),   cmocka_unit_test(test_search),
+                                       cmocka_unit_test(test_kinds),      cmocka_unit_test(test_curve),
+                                       cmocka_unit_test(test_warmup_auto)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

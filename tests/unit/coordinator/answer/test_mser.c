@@ -42,6 +42,10 @@ static void test_edges(void **state)
         x[i] = 7;
     assert_int_equal(mser5_cut(x, 60), 0); /* nothing varies: nothing to cut */
     assert_int_equal(mser5_cut(x, 24), 0); /* too short to say */
+    for (int i = 0; i < 60; i++)
+        x[i] = i < 5 ? 0 : 7;
+    assert_int_equal(mser5_cut(x, MSER5_LEAST - 1), 0);
+    assert_int_equal(mser5_cut(x, MSER5_LEAST), 5);
     assert_int_equal(mser5_cut(x, 0), 0);
     for (int i = 0; i < 60; i++)
         x[i] = i < 10 ? 0 : 7;
