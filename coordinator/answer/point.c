@@ -400,6 +400,8 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
     bool seen =
         few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved && open > chance * sqrt(due);
+    if (p->by_count && queued && s->plan.arrivals != ARRIVALS_POISSON)
+        seen |= steady_piled_up(s, HUGE_VAL, (double)p->window_hung);
     if (!p->overrun && !seen) return;
     p->outrun = true;
     (void)human_things(due, "request", t);

@@ -14,6 +14,9 @@
 #define ENDS_PART 0.3    /* … of such a part of it */
 #define LUMPS 0.05       /* of the throughput: so far apart by tokens and by Little's law */
 #define CHANCE 3         /* standard deviations of a count */
+#define CHANCE_QUEUED 2  /* where waits grew besides */
+#define PILED_UP 2.5     /* start-up alone, with answers that differ, makes it up to twice as many */
+#define FEW_ENDED 5      /* answers of the first half: with fewer it is not known how long one takes */
 
 struct batches {
     size_t n;
@@ -159,6 +162,40 @@ static bool recording_outran(const struct batches *b, size_t n)
     return beyond > STEADY_BACKLOG * b->due && beyond > CHANCE * sqrt(expected) && open > RAMP_SLOWER * expected;
 }
 
+bool steady_piled_up(const struct stage_data *s, double to_s, double hung)
+{
+    double end = arrivals_end(s, to_s), due = 0, ended = 0, flight = 0, half_due = 0, half_ended = 0, rate = 0,
+           ends = 0, most = 0;
+    bool waits = false, poisson = s->plan.arrivals == ARRIVALS_POISSON;
+    for (size_t i = 0; i < s->n_series; i++) {
+        const struct series_row *r = &s->series[i];
+        waits |= r->agent < 0 && r->ttft_p50_ms > 0;
+        if (!inside(r, 0, end)) continue;
+        due += r->due;
+        ended += r->done + r->failed;
+        if (r->span_s >= 2 * EDGE) { /* a last row may be short */
+            most = fmax(most, ends);
+            ends = (r->done + r->failed) / r->span_s;
+            rate = r->due / r->span_s;
+        }
+        if (r->t_s + r->span_s > end / 2 + EDGE) continue;
+        flight += r->in_flight * r->span_s;
+        half_due = due;
+        half_ended = ended;
+    }
+    if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || s->plan.arrivals == ARRIVALS_GAMMA) return false;
+    if (half_ended < FEW_ENDED || !(half_due > 0) || !(flight > 0)) return false;
+    if (ends > most + sqrt(most) / 2) return false; /* ever more end: it is start-up, with answers that differ */
+    rate = s->plan.arrivals == ARRIVALS_RECORDED ? fmax(rate, due / end) : due / end;
+    if (fmax(ends, most) + sqrt(rate) / 2 > rate) return false; /* it kept up in some second */
+    double expected = flight / half_due * rate, chance = CHANCE * sqrt(expected);
+    double open = due - ended - hung - (double)s->counters[COUNTER_CANCELLED], beyond = open - expected;
+    if (poisson) chance = fmax(chance, CHANCE_QUEUED * sqrt(due));
+    if (poisson && ended >= s->plan.rate_from * end * (1 - STEADY_BACKLOG)) return false; /* more came than usual */
+    if (waits && !steady_waits_grew(s)) return false;
+    return beyond > STEADY_BACKLOG * due && beyond > chance && open > PILED_UP * expected;
+}
+
 void steady_compute(const struct stage_data *s, double from_s, double to_s, double hung, struct steadiness *ret)
 {
     struct batches b;
@@ -170,7 +207,12 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, doub
         ret->steady = ret->backlog ? STEADY_NO : STEADY_UNKNOWN;
         return;
     }
-    if (b.n < STEADY_BATCHES_MIN) return;
+    if (b.n < STEADY_BATCHES_MIN) {
+        bool counted = s->plan.requests && s->counters[COUNTER_DUE] >= s->plan.requests; /* it ends with its answers */
+        ret->backlog = !counted && steady_piled_up(s, to_s, hung);
+        ret->steady = ret->backlog ? STEADY_NO : STEADY_UNKNOWN;
+        return;
+    }
     size_t moving = recording_drifts(s, &b);
     if (moving) {
         ret->backlog = recording_outran(&b, moving);

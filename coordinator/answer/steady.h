@@ -35,6 +35,10 @@ double steady_by_law(const struct stage_data *s, double in_flight);
 bool steady_in_lumps(double tokens_per_s, double by_law, uint64_t requests);
 /* The throughput's interval then reaches from the one to the other, and as far beyond. NaN in: there was none. */
 void steady_widen(double tokens_per_s, double by_law, uint64_t requests, double *io_lo, double *io_hi);
+/* Where a window has too few batches: are more open at to_s, or when the last became due, than the first half of the
+ * stage leads to expect (Little's law), and did waits grow? Constant and recorded arrivals have no chance of their own,
+ * only the server's times have; of Poisson ones as many more have to be open as chance alone seldom brings. */
+bool steady_piled_up(const struct stage_data *s, double to_s, double hung);
 /* The longest time in the same rows in which requests were open and next to nothing came of any; when it began (s from
  * T0), and how many were open. 0: there is none, to the length of a row. */
 double steady_still(const struct stage_data *s, double from_s, double to_s, double *ret_at_s, double *ret_open);

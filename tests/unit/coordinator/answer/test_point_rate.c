@@ -295,6 +295,51 @@ static void test_outrun(void **state)
     stage_done(&s);
 }
 
+/* 24/s at even distances, and a server that ends 20/s: in 4 s no more than 16 are open beyond those at work, fewer than
+ * chance would have where arrivals had any. */
+static void test_outrun_constant(void **state)
+{
+    (void)state;
+    struct stage_data s;
+    struct agent_data a;
+    struct plan plan = plan_of();
+    struct point p;
+    stage_make(&s, &a);
+    static struct series_row rows[] = {
+        {.agent = -1, .t_s = 0, .span_s = 1, .due = 24, .done = 15, .in_flight = 5.6, .ttft_p50_ms = 207},
+        {.agent = -1, .t_s = 1, .span_s = 1, .due = 24, .done = 20, .in_flight = 10.1, .ttft_p50_ms = 315},
+        {.agent = -1, .t_s = 2, .span_s = 1, .due = 24, .done = 20, .in_flight = 14.4, .ttft_p50_ms = 493},
+        {.agent = -1, .t_s = 3, .span_s = 1, .due = 24, .done = 20, .in_flight = 18.6, .ttft_p50_ms = 671},
+        {.agent = -1, .t_s = 4, .span_s = 1, .done = 21, .in_flight = 11, .ttft_p50_ms = 851}};
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = 24, .rate_to = 24, .duration_ns = INT64_C(4000000000)};
+    s.series = rows;
+    s.n_series = 5;
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(4000000000);
+    s.counters[COUNTER_DUE] = s.counters[COUNTER_SENT] = s.counters[COUNTER_OK] = 96;
+    s.counters[COUNTER_ABORTED] = 0;
+    s.counters[COUNTER_WIN_DUE] = 96;
+    s.counters[COUNTER_WIN_DONE] = 75;
+    s.hist[METRIC_TTFT] = hist_new();
+    for (int i = 0; i < 96; i++)
+        assert_int_equal(hist_record(s.hist[METRIC_TTFT], INT64_C(100000000) + i * INT64_C(8000000), 1), 0);
+    point_compute(&s, &plan, &p);
+    assert_true(p.overrun && p.outrun && p.steady == STEADY_NO && p.verdict.status == VERDICT_SUSPECT);
+    assert_true(has_reason(&p, "21 of 96 requests due in the window had not ended when it did: the server did not keep "
+                               "up with the rate"));
+    s.plan.requests = 96; /* the same by count: the window ends with the last answer */
+    s.plan.duration_ns = 0;
+    s.counters[COUNTER_MEASURED_NS] = UINT64_C(5000000000);
+    s.counters[COUNTER_WIN_DONE] = 96;
+    point_compute(&s, &plan, &p);
+    assert_true(p.outrun && has_reason(&p, "21 of 96 requests due in the window had not ended when the last became "));
+    s.plan.arrivals = ARRIVALS_POISSON; /* that may be chance */
+    point_compute(&s, &plan, &p);
+    assert_false(p.outrun);
+    s.series = NULL;
+    s.n_series = 0;
+    stage_done(&s);
+}
+
 /* One in ten is never answered and the others take 60 ms: requests in flight grow with the stage, and nothing waits for
  * a server that is too slow. */
 static void test_hung(void **state)
@@ -398,8 +443,9 @@ static void test_ramp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_users),   cmocka_unit_test(test_hung_since_before),
-        cmocka_unit_test(test_long_answers), cmocka_unit_test(test_overrun), cmocka_unit_test(test_outrun_by_count),
-        cmocka_unit_test(test_outrun),       cmocka_unit_test(test_hung),    cmocka_unit_test(test_ramp)};
+        cmocka_unit_test(test_cancelled),      cmocka_unit_test(test_users),   cmocka_unit_test(test_hung_since_before),
+        cmocka_unit_test(test_long_answers),   cmocka_unit_test(test_overrun), cmocka_unit_test(test_outrun_by_count),
+        cmocka_unit_test(test_outrun),         cmocka_unit_test(test_hung),    cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_outrun_constant)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

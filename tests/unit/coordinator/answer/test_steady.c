@@ -252,6 +252,102 @@ static void test_lumps(void **state)
     hist_destroy(&tokens);
 }
 
+struct queue {
+    double rate, seconds;
+    int slots;
+    double answer_s, cold_s; /* requests of the first second take so much longer */
+    enum arrivals_kind arrivals;
+    double jitter; /* of an answer's time */
+    bool whole;    /* no first tokens */
+};
+
+/* First come, first served. */
+static bool queue_grows(const struct queue *k, uint64_t seed)
+{
+    static struct series_row rows[60];
+    struct stage_data s = {.series = rows, .n_series = 60};
+    struct steadiness st;
+    struct rng r;
+    double at = 0, slot[400] = {0}, wait[60] = {0}, first[60] = {0};
+    rng_seed(&r, seed);
+    s.plan = (struct plan_stage){.kind = LOAD_OPEN, .rate_from = k->rate, .rate_to = k->rate, .arrivals = k->arrivals};
+    for (int i = 0; i < 60; i++)
+        rows[i] = (struct series_row){.agent = -1, .t_s = i, .span_s = 1, .ttft_p50_ms = NAN};
+    for (uint32_t n = 0; at < k->seconds; n++) {
+        int free_at = 0;
+        for (int i = 1; i < k->slots; i++)
+            free_at = slot[i] < slot[free_at] ? i : free_at;
+        double takes = k->answer_s * (1 + k->jitter * (2 * rng_double(&r) - 1)) + (at < 1 ? k->cold_s : 0);
+        double begin = fmax(at, slot[free_at]), end = slot[free_at] = begin + takes;
+        rows[(int)at].due++;
+        rows[(int)fmin(59, end)].done++;
+        rows[(int)fmin(59, end)].tokens += 10;
+        first[(int)fmin(59, end)]++;
+        wait[(int)fmin(59, end)] += begin + takes / 2 - at;
+        for (int i = (int)at; i < 60 && i < end; i++)
+            rows[i].in_flight += fmin(end, i + 1) - fmax(at, i);
+        at += k->arrivals == ARRIVALS_POISSON ? rng_exp(&r) / k->rate : 1 / k->rate;
+    }
+    for (int i = 0; i < 60 && !k->whole; i++)
+        if (first[i] > 0) rows[i].ttft_p50_ms = 1e3 * wait[i] / first[i];
+    steady_compute(&s, 0, k->seconds, 0, &st);
+    assert_int_equal(st.steady, st.backlog ? STEADY_NO : STEADY_UNKNOWN);
+    return st.backlog;
+}
+
+/* A window of fewer batches than a line needs. A constant rate has no chance of its own: what piles up is a queue. */
+static void test_short(void **state)
+{
+    (void)state;
+    static const struct queue
+        KEEPS[] =
+            {{.rate = 8, .seconds = 4, .slots = 4, .answer_s = 0.2, .jitter = 0.5},
+             {.rate = 16, .seconds = 4, .slots = 4, .answer_s = 0.2, .jitter = 0.2},
+             {.rate = 19, .seconds = 4, .slots = 4, .answer_s = 0.2},
+             {.rate = 19, .seconds = 4, .slots = 4, .answer_s = 0.2, .whole = true},
+             {.rate = 50,
+              .seconds = 4,
+              .slots = 400,
+              .answer_s = 1.5,
+              .jitter = 0.9}, /* more and more in flight until the first answers end */
+             {.rate = 50, .seconds = 4, .slots = 400, .answer_s = 1.5, .jitter = 0.9, .whole = true},
+             {.rate = 50, .seconds = 4, .slots = 400, .answer_s = 3},
+             {.rate = 50, .seconds = 4, .slots = 400, .answer_s = 3, .whole = true},
+             {.rate = 2, .seconds = 4, .slots = 4, .answer_s = 0.8, .jitter = 0.9},
+             {.rate = 10, .seconds = 4, .slots = 40, .answer_s = 0.2, .cold_s = 1},
+             {.rate = 10, .seconds = 4, .slots = 40, .answer_s = 0.2, .cold_s = 1, .whole = true},
+             {.rate = 12, .seconds = 4, .slots = 4, .answer_s = 0.2, .arrivals = ARRIVALS_POISSON, .jitter = 0.5},
+             {.rate = 16, .seconds = 4, .slots = 4, .answer_s = 0.2, .arrivals = ARRIVALS_POISSON, .jitter = 0.5},
+             {.rate = 16,
+              .seconds = 4,
+              .slots = 4,
+              .answer_s = 0.2,
+              .arrivals = ARRIVALS_POISSON,
+              .jitter = 0.5,
+              .whole = true},
+             {.rate = 160, .seconds = 4, .slots = 40, .answer_s = 0.2, .arrivals = ARRIVALS_POISSON, .jitter = 0.9}},
+        OUTRUNS[] = {
+            {.rate = 24, .seconds = 4, .slots = 4, .answer_s = 0.2},
+            {.rate = 24, .seconds = 4, .slots = 4, .answer_s = 0.2, .whole = true},
+            {.rate = 24, .seconds = 3, .slots = 4, .answer_s = 0.2},
+            {.rate = 30, .seconds = 4, .slots = 4, .answer_s = 0.2, .jitter = 0.5},
+            {.rate = 240, .seconds = 4, .slots = 40, .answer_s = 0.2, .jitter = 0.5},
+            {.rate = 24, .seconds = 4, .slots = 4, .answer_s = 0.2, .arrivals = ARRIVALS_RECORDED},
+            {.rate = 300, .seconds = 4, .slots = 40, .answer_s = 0.2, .arrivals = ARRIVALS_POISSON, .jitter = 0.5}};
+    for (size_t i = 0; i < sizeof KEEPS / sizeof *KEEPS; i++) {
+        int n = 0;
+        for (uint64_t seed = 1; seed <= 200; seed++)
+            n += queue_grows(&KEEPS[i], seed);
+        if (n > 2) fail_msg("stage %zu is kept up with, and %d of 200 are not", i, n);
+    }
+    for (size_t i = 0; i < sizeof OUTRUNS / sizeof *OUTRUNS; i++) {
+        int n = 0;
+        for (uint64_t seed = 1; seed <= 200; seed++)
+            n += queue_grows(&OUTRUNS[i], seed);
+        if (n < 180) fail_msg("stage %zu outruns the server, and only %d of 200 do", i, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_steady_is_called_steady),
@@ -260,6 +356,7 @@ int main(void)
                                        cmocka_unit_test(test_drift_is_seen),
                                        cmocka_unit_test(test_too_short),
                                        cmocka_unit_test(test_ramp),
-                                       cmocka_unit_test(test_lumps)};
+                                       cmocka_unit_test(test_lumps),
+                                       cmocka_unit_test(test_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
