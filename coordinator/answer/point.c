@@ -662,10 +662,9 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
                                               ret->window_s <
                         ret->arrivals_per_s * (1 - plan->verdict_achieved);
     ret->drift = st.drift;
-    ret->output_lo = ret->output_tokens_per_s * (st.half_width > 1 ? 0 : 1 - st.half_width);
-    ret->output_hi = ret->output_tokens_per_s * (1 + st.half_width);
     ret->output_by_law = ret->overrun ? (double)NAN : steady_by_law(s, ret->concurrency);
-    steady_widen(ret->output_tokens_per_s, ret->output_by_law, ret->window_ok, &ret->output_lo, &ret->output_hi);
+    steady_interval(ret->output_tokens_per_s, st.half_width, ret->output_by_law, ret->window_ok, &ret->output_lo,
+                    &ret->output_hi);
     ret->littles_law = littles_law(s, ret);
     cost_compute(plan, ret);
     bool counted = !s->uncounted[COUNTER_REPEATED_TOKENS];

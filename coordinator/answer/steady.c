@@ -248,12 +248,15 @@ bool steady_in_lumps(double tokens_per_s, double by_law, uint64_t requests)
            fabs(by_law / tokens_per_s - 1) > fmax(LUMPS, 1 / sqrt((double)requests)); /* not of NaN */
 }
 
-void steady_widen(double tokens_per_s, double by_law, uint64_t requests, double *io_lo, double *io_hi)
+void steady_interval(double tokens_per_s, double half_width, double by_law, uint64_t requests, double *ret_lo,
+                     double *ret_hi)
 {
+    *ret_lo = tokens_per_s * (half_width > 1 ? 0 : 1 - half_width);
+    *ret_hi = tokens_per_s * (1 + half_width);
     if (!steady_in_lumps(tokens_per_s, by_law, requests)) return;
     double half = fabs(tokens_per_s - by_law);
-    *io_lo = fmax(0, fmin(*io_lo, tokens_per_s - half)); /* which pass over NaN */
-    *io_hi = fmax(*io_hi, tokens_per_s + half);
+    *ret_lo = fmax(0, fmin(*ret_lo, tokens_per_s - half)); /* which pass over NaN */
+    *ret_hi = fmax(*ret_hi, tokens_per_s + half);
 }
 
 /* What came of the answers in a row: tokens, or, of an API without, answers. */

@@ -33,8 +33,9 @@ void steady_compute(const struct stage_data *s, double from_s, double to_s, doub
 double steady_by_law(const struct stage_data *s, double in_flight);
 /* Do the two differ by more than chance makes of so many requests? */
 bool steady_in_lumps(double tokens_per_s, double by_law, uint64_t requests);
-/* The throughput's interval then reaches from the one to the other, and as far beyond. NaN in: there was none. */
-void steady_widen(double tokens_per_s, double by_law, uint64_t requests, double *io_lo, double *io_hi);
+/* The throughput's interval. Where it came in lumps it reaches to the other figure too, and as far beyond. */
+void steady_interval(double tokens_per_s, double half_width, double by_law, uint64_t requests, double *ret_lo,
+                     double *ret_hi);
 /* Where a window has too few batches: are more open at to_s, or when the last became due, than the first half of the
  * stage leads to expect (Little's law), and did waits grow? Constant and recorded arrivals have no chance of their own,
  * only the server's times have; of Poisson ones as many more have to be open as chance alone seldom brings. */

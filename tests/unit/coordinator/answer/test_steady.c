@@ -239,11 +239,12 @@ static void test_lumps(void **state)
     double law = steady_by_law(&s, 28), seen = 5 * 560 / 4.5, lo = NAN, hi = NAN;
     assert_true(fabs(law - 560) < 1);
     assert_true(steady_in_lumps(seen, law, 140));
-    steady_widen(seen, law, 140, &lo, &hi);
+    steady_interval(seen, NAN, law, 140, &lo, &hi);
     assert_true(fabs(lo - law) < 1e-9 && fabs(hi - (2 * seen - law)) < 1e-9);
-    lo = 500, hi = 600;
-    steady_widen(570, law, 140, &lo, &hi); /* which chance makes, and the interval has */
-    assert_true(lo == 500 && hi == 600);
+    steady_interval(500, 0.2, law, 140, &lo, &hi); /* the wider one counts */
+    assert_true(fabs(lo - 400) < 1e-9 && fabs(hi - 600) < 1e-9);
+    steady_interval(570, 0.1, law, 140, &lo, &hi); /* which chance makes */
+    assert_true(fabs(lo - 513) < 1e-9 && fabs(hi - 627) < 1e-9);
     assert_false(steady_in_lumps(seen, law, 20)); /* so few differ by more */
     assert_false(steady_in_lumps(seen, NAN, 140) || steady_in_lumps(NAN, law, 140));
     s.counters[COUNTER_WIN_FAILED] = 1; /* was in flight, too, for a time that is not counted here */
