@@ -388,7 +388,6 @@ static bool is_queued(const struct stage_data *s, const struct point *p)
  * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
 static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
 {
-    const double chance = 3; /* standard deviations of as many arrivals */
     double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
     bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
     double open = last ? steady_open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
@@ -398,8 +397,8 @@ static void outrun(const struct stage_data *s, const struct steadiness *st, cons
     if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
     bool queued = is_queued(s, p); /* no start-up: those that came first did not wait so */
     bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
-    bool seen =
-        few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved && open > chance * sqrt(due);
+    bool seen = few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved &&
+                open > 3 * sqrt(due); /* standard deviations of as many arrivals */
     if (p->by_count && queued && s->plan.arrivals != ARRIVALS_POISSON)
         seen |= steady_piled_up(s, HUGE_VAL, (double)p->window_hung);
     if (!p->overrun && !seen) return;
