@@ -524,12 +524,12 @@ static void test_gone(void **state)
     assert_false(p.gone);
     assert_true(has_reason(&p, "nothing ended ok from second 30 to 45: 300 requests failed then"));
     for (int i = 0; i < 50; i++) /* one a second, of which as many fail all the time: so many in a row are chance */
-        rows[i].done = i % 12 == 0, rows[i].failed = !rows[i].done;
+        rows[i].done = i % 12 == 0, rows[i].failed = rows[i].done > 0 ? 0 : 1;
     point_compute(&s, &plan, &p);
     assert_false(has_reason(&p, "nothing ended ok"));
     assert_false(p.gone);
     for (int i = 0; i < 50; i++) /* hardly any failed before */
-        rows[i].done = i < 39, rows[i].failed = !rows[i].done;
+        rows[i].done = i < 39, rows[i].failed = rows[i].done > 0 ? 0 : 1;
     point_compute(&s, &plan, &p);
     assert_true(p.gone);
     s.series = NULL;
