@@ -15,7 +15,7 @@
 #define LUMPS 0.05       /* of the throughput: so far apart by tokens and by Little's law */
 #define CHANCE 3         /* standard deviations of a count */
 #define CHANCE_QUEUED 2  /* where waits grew besides */
-#define PILED_UP 2.5     /* start-up alone, with answers that differ, makes it up to twice as many */
+#define PILED_UP 2.5     /* start-up alone makes it about twice as many in tests of it */
 #define FEW_ENDED 5      /* answers of the first half: with fewer it is not known how long one takes */
 
 struct batches {

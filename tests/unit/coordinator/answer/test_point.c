@@ -529,7 +529,7 @@ static void test_gone(void **state)
     assert_false(has_reason(&p, "nothing ended ok"));
     assert_false(p.gone);
     for (int i = 0; i < 50; i++) /* hardly any failed before */
-        rows[i].done = i < 39, rows[i].failed = rows[i].done > 0 ? 0 : 1;
+        rows[i].done = i<39, rows[i].failed = rows[i].done> 0 ? 0 : 1;
     point_compute(&s, &plan, &p);
     assert_true(p.gone);
     s.series = NULL;
