@@ -90,26 +90,11 @@ static int64_t just_over(const struct plan_gate *gate)
     return hist_bucket_low(hist_index((int64_t)gate->value) + 1);
 }
 
-/* Is nothing known of this latency of requests that were cut off? */
-static bool unknown_of_cut(enum metric m)
-{
-    switch (m) {
-    case METRIC_TTFT:
-    case METRIC_TTFT_DUE:
-    case METRIC_TTFC:
-    case METRIC_E2E:
-    case METRIC_E2E_DUE:
-        return false;
-    default:
-        return true;
-    }
-}
-
 uint64_t gate_failed_over(const struct plan_gate *gate, const struct point *p)
 {
     const struct hist *h = is_upper(gate) ? point_failed(p, gate->metric) : NULL;
     if (gate->subject != GATE_METRIC || !point_is_of_answers(gate->metric)) return 0;
-    if (!p->errors_gated) return p->window_failed + (unknown_of_cut(gate->metric) ? p->window_unanswered : 0);
+    if (!p->errors_gated) return p->window_failed + (point_has_waits(gate->metric) ? 0 : p->window_unanswered);
     return h ? h->count - hist_count_at_most(h, (int64_t)gate->value) : 0;
 }
 

@@ -92,11 +92,6 @@ const struct hist *point_failed(const struct point *p, enum metric m)
 bool point_is_of_answers(enum metric m)
 {
     switch (m) {
-    case METRIC_TTFT:
-    case METRIC_TTFT_DUE:
-    case METRIC_TTFC:
-    case METRIC_E2E:
-    case METRIC_E2E_DUE:
     case METRIC_TPOT:
     case METRIC_TPOT_SUFFIX:
     case METRIC_NORMALIZED:
@@ -109,7 +104,7 @@ bool point_is_of_answers(enum metric m)
     case METRIC_E2E_LATER_TURNS:
         return true;
     default:
-        return false;
+        return point_has_waits(m);
     }
 }
 

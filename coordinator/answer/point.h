@@ -129,6 +129,11 @@ const struct hist *point_cut_within(const struct point *p, enum metric m);
  *    where it has none, the request is beyond every limit, lest nobody judges it.
  *
  * In goodput none of them is good. */
+/* Is it known of requests that have no answer how long they waited for it, at least? */
+static inline bool point_has_waits(enum metric m)
+{
+    return m == METRIC_TTFT || m == METRIC_TTFT_DUE || m == METRIC_TTFC || m == METRIC_E2E || m == METRIC_E2E_DUE;
+}
 bool point_is_of_answers(enum metric m); /* a latency or the speed of whole requests: the rule holds for it */
 const struct hist *point_failed(const struct point *p, enum metric m); /* how long failed ones waited; NULL: unknown */
 

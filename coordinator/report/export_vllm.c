@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "coordinator/answer/load_axis.h"
 #include "coordinator/report/export.h"
 
 static void put_stat(struct json_out *j, const struct point *p, enum metric m, const char *name)
@@ -58,7 +59,7 @@ static void put_point(struct json_out *j, const struct analysis *a, const struct
     else
         json_string(j, "request_rate", "inf");
     /* 1 is Poisson there, as when all are sent at once; constant and recorded arrivals are none of its gammas */
-    bool even = open && p->requested.arrivals != ARRIVALS_GAMMA && p->requested.arrivals != ARRIVALS_POISSON;
+    bool even = open && !load_by_chance(&p->requested);
     json_double(j, "burstiness",
                 open && p->requested.arrivals == ARRIVALS_GAMMA ? p->requested.burstiness
                 : even                                          ? (double)NAN
