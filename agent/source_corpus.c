@@ -1,6 +1,7 @@
 /* Requests of a corpus: the records of a data set in seeded or sequential order, or the rows of a trace in theirs. A
  * row of a trace has no text: blocks become words by their hash ids, so that equal ids are equal text everywhere and
  * always; a row without ids gets words that no other has. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,6 +287,21 @@ static int write_said(struct source_corpus *s, const struct corpus_record *r, co
     return n ? 0 : -1;
 }
 
+/* Tokens that a request has in common with the one it goes on from, where both begin with the play's marker: it takes
+ * the place of as many at the end. */
+static uint32_t after_marker(const struct source_corpus *s, const struct corpus_tree *t, const struct tree_node_data *d,
+                             uint32_t repeated)
+{
+    uint32_t most = d->input_tokens;
+    if (d->base != TREE_NO_BASE) {
+        struct tree_node_data base;
+        corpus_tree_node(t, d->base, &base);
+        if (base.input_tokens < most) most = base.input_tokens;
+    }
+    repeated += s->cost->word > 0 ? (uint32_t)lround(MARKER_WORDS * s->cost->word) : MARKER_WORDS;
+    return repeated < most ? repeated : most;
+}
+
 /* A request of a session tree. */
 static int write_node(struct source_corpus *s, const struct corpus_record *r, const struct source_ask *a,
                       struct dialect_request *ret, uint32_t *ret_input)
@@ -300,6 +316,7 @@ static int write_node(struct source_corpus *s, const struct corpus_record *r, co
     uint32_t shared = went_out(s, a->index) && !marked ? corpus_tree_blocks(&d) : a->shared;
     if (r->n_messages) return write_said(s, r, &t, d, shared, ret);
     ret->repeated = tokens_of_blocks(r, shared, d.input_tokens);
+    if (marked && shared) ret->repeated = after_marker(s, &t, &d, ret->repeated);
     uint32_t all = row_words(s, d.input_tokens);
     begin_words(s);
     struct writing w = {.s = s,

@@ -340,7 +340,8 @@ static void test_prefixes_repeat(void **state)
     assert_true(sum > 0.97 * seen && sum < 1.03 * seen);
 }
 
-/* A tree's blocks as far as an earlier request of its play had them, and all of them where it was played before. */
+/* A tree's blocks as far as an earlier request of its play had them, with the marker before them, and all of them where
+ * it was played before. */
 static void test_trees_repeat(void **state)
 {
     (void)state;
@@ -362,7 +363,7 @@ static void test_trees_repeat(void **state)
         uint64_t play;
         uint32_t node, shared, repeated;
         bool marker;
-    } ROWS[] = {{0, 0, 0, 0, false},  {0, 0, 3, 40, false}, {0, 1, 2, 32, false}, {0, 1, 2, 32, true},
+    } ROWS[] = {{0, 0, 0, 0, false},  {0, 0, 3, 40, false}, {0, 1, 2, 32, false}, {0, 1, 2, 40, true},
                 {1, 0, 0, 40, false}, {1, 1, 0, 48, false}, {1, 1, 0, 0, true}};
     struct shard s = part_of(9, 0);
     struct workload *w = workload_new(&p, corpora, &s, NULL);
