@@ -67,7 +67,7 @@ run_one file "401" "{bearer: {file: $TMP/api-key}}" --keys "$K"
 run_one header "401" "{header: x-api-key, env: PLATEAU_CANARY}"
 run_one basic "error" "{basic: {user: plateau, env: PLATEAU_CANARY}}"
 for key in "$PLATEAU_CANARY" canary-file-5b8e0c66aa "$(printf 'plateau:%s' "$PLATEAU_CANARY" | base64)"; do
-    grep -qF "$key" "$TMP/seen" && ok "the endpoint got $(echo "$key" | cut -c1-10)…" || fail "the endpoint never got a key: this test looks at nothing"
+    grep -qF -e "$key" "$TMP/seen" && ok "the endpoint got $(echo "$key" | cut -c1-10)…" || fail "the endpoint never got a key: this test looks at nothing"
 done
 # agents of this machine, with keys
 plan "target: {url: \"$base/401/v1/chat/completions\", model: m, auth: {bearer: {env: PLATEAU_CANARY}}}" 'load: {concurrency: 2, duration: 2s}'

@@ -7,7 +7,7 @@ sim --ttft 10ms --tpot 2ms
 modes=$(stat -c '%a %n' "$TMP"/keys "$TMP"/keys/* | sed "s@$TMP/@@" | sort -k2 | tr '\n' ' ')
 want='700 keys 600 keys/agent.key 644 keys/agent.pub 644 keys/allowed 600 keys/coordinator.key 644 keys/coordinator.pub 600 keys/plan.sign 644 keys/plan.verify '
 [ "$modes" = "$want" ] && ok "files and modes: $modes" || fail "modes: $modes"
-grep -qF "$(cat "$TMP/keys/agent.pub") * agent" "$TMP/keys/allowed" && ok 'the agents are allowed' || fail "allowed: $(cat "$TMP/keys/allowed")"
+grep -qF -e "$(cat "$TMP/keys/agent.pub") * agent" "$TMP/keys/allowed" && ok 'the agents are allowed' || fail "allowed: $(cat "$TMP/keys/allowed")"
 before=$(cat "$TMP"/keys/* | sha256sum)
 "$BIN/plateau" keys "$TMP/keys" >"$TMP/again.log" 2>&1
 [ $? = 2 ] && [ "$before" = "$(cat "$TMP"/keys/* | sha256sum)" ] && ok 'a second time: refused, nothing changed' || fail "keys were made again: $(cat "$TMP/again.log")"
