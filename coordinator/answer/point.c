@@ -8,13 +8,13 @@
 #include "common/plan/plan_api.h"
 #include "common/rng.h"
 #include "coordinator/answer/mser.h"
+#include "coordinator/answer/outrun.h"
 #include "coordinator/answer/resample.h"
 #include "coordinator/answer/reuse.h"
 #include "coordinator/answer/startup.h"
 #include "coordinator/answer/steady.h"
 
 #define LITTLE_OFF 0.15   /* N and X·R may differ by this much (edges of the window) before it is reported */
-#define QUEUED 3          /* times the shortest wait for a first token */
 #define STILL_LEAST_S 1.8 /* a server stands still when nothing comes for so long, … */
 #define STILL_PART 0.05   /* … for such a part of the window … */
 #define STILL_WAITS 3     /* … and for so many times the usual wait for a first token, … */
@@ -323,38 +323,6 @@ static void check_little(const struct stage_data *s, struct point *p)
                       human_number(p->littles_law, n));
 }
 
-/* Did arrivals wait for the cap and were never sent? Those of a burst wait too, but are sent in the end. */
-static bool waited_in_vain(const struct stage_data *s)
-{
-    return s->plan.kind == LOAD_OPEN && s->plan.max_concurrency && verdict_waited(s->counters, &s->plan) &&
-           s->counters[COUNTER_SENT] < s->counters[COUNTER_DUE];
-}
-
-/* So many that the backlog grew? */
-static bool overrun(const struct stage_data *s, const struct plan *plan)
-{
-    double due = (double)s->counters[COUNTER_DUE], sent = (double)s->counters[COUNTER_SENT];
-    return waited_in_vain(s) && sent < due * (1 - plan->verdict_achieved);
-}
-
-/* How much of the window's beginning lies before the first answers' end; 0: none, or it is not known. */
-static double missing_start(const struct stage_data *s, const struct point *p)
-{
-    bool known = s->plan.kind == LOAD_OPEN && !s->plan.requests && !s->plan.warmup_auto && p->window_s > 0;
-    if (plan_stage_is_ramp(&s->plan)) return 0; /* never built up */
-    double missing = p->metric[METRIC_E2E].q[0] / 1e3 - (double)s->plan.warmup_ns / 1e9;
-    return known && missing > 0 ? fmin(missing, p->window_s) : 0;
-}
-
-/* Requests due in the window that failed before it ended. Those that failed later were still open then. */
-static double failed_in_time(const struct stage_data *s, double to_s)
-{
-    double late = 0;
-    for (size_t i = 0; i < s->n_series; i++)
-        if (s->series[i].agent < 0 && s->series[i].t_s >= to_s - 0.5) late += s->series[i].failed;
-    return fmax(0, (double)s->counters[COUNTER_WIN_FAILED] - late);
-}
-
 /* Of the requests open at the window's end, those that hang: the drain's end cut them off, or they failed in it, when
  * they were far older than any answer. What waits in a queue is about as old as what was answered last. */
 static void hung_compute(const struct stage_data *s, double to_s, struct point *p)
@@ -364,64 +332,10 @@ static void hung_compute(const struct stage_data *s, double to_s, struct point *
     if (!(p->slowest_s > 0)) return;
     int64_t old = HUNG * e2e->max;
     uint64_t failed = older_than(s->hist[METRIC_FAIL_AGE], old);
-    double late = (double)s->counters[COUNTER_WIN_FAILED] - failed_in_time(s, to_s);
+    double late = (double)s->counters[COUNTER_WIN_FAILED] - outrun_failed_in_time(s, to_s);
     uint64_t cut = older_than(s->hist[METRIC_CUT_AGE], old) - older_than(s->hist[METRIC_CANCEL_AGE], old);
     p->earlier_hung = (uint64_t)fmin((double)cut, (double)s->counters[COUNTER_WIN_EARLIER_HUNG]);
     p->window_hung = cut - p->earlier_hung + (uint64_t)fmin((double)failed, late);
-}
-
-/* Did most wait in a queue, which those that came first did not? Else it is start-up, or prompts and answers that
- * differ. Whole answers have no wait of their own: there the requests that are open grow until the last one is due. */
-static bool is_queued(const struct stage_data *s, const struct point *p)
-{
-    const struct metric_stat *ttft = &p->metric[METRIC_TTFT], *e2e = &p->metric[METRIC_E2E];
-    if (ttft->count) return ttft->q[0] > QUEUED * ttft->min && steady_waits_grew(s);
-    return e2e->count && e2e->q[0] > QUEUED * e2e->min && steady_times_grew(s);
-}
-
-/* Without a cap no arrival waits at the client: what the server does not keep up with stays open. A stage too short for
- * the line of requests in flight says it by its counts, where they are further apart than chance has them. */
-static void outrun(const struct stage_data *s, const struct steadiness *st, const struct plan *plan, struct point *p)
-{
-    double due = (double)s->counters[COUNTER_WIN_DUE], to_s = (double)s->plan.warmup_ns / 1e9 + p->window_s;
-    bool last = p->by_count || (plan_stage_is_ramp(&s->plan) && s->plan.requests); /* its window may end long after */
-    double open = last ? steady_open_at_last(s) : due - (double)s->counters[COUNTER_WIN_DONE] - failed_in_time(s, to_s);
-    open -= (double)p->window_hung;
-    open -= (double)(last ? s->counters[COUNTER_CANCELLED] : p->window_cancelled); /* users left; nothing waits */
-    char n[HUMAN_MAX], t[HUMAN_THINGS_MAX];
-    if (s->plan.kind != LOAD_OPEN || s->plan.max_concurrency || !(open > 0)) return;
-    bool queued = is_queued(s, p); /* no start-up: those that came first did not wait so */
-    bool few = p->by_count ? queued : st->batches < STEADY_BATCHES_MIN; /* a count's window ends with the last answer */
-    bool seen = few && !plan_stage_is_ramp(&s->plan) && open > due * plan->verdict_achieved &&
-                open > 3 * sqrt(due); /* standard deviations of as many arrivals */
-    if (p->by_count && queued && s->plan.arrivals != ARRIVALS_POISSON)
-        seen |= steady_piled_up(s, HUGE_VAL, (double)p->window_hung);
-    if (!p->overrun && !seen) return;
-    p->outrun = true;
-    (void)human_things(due, "request", t);
-    verdict_doubt(&p->verdict, DOUBT_CAPPED, VERDICT_SUSPECT,
-                  "%s of %s due in the window had not ended when %s: the server did not keep up with the rate%s",
-                  human_count((uint64_t)open, n), t, last ? "the last became due" : "it did",
-                  last                                 ? ""
-                  : missing_start(s, p) > 0 && !queued ? ", or load.warmup is too short for its answers"
-                  : p->overrun                         ? ""
-                                                       : ", or the stage is too short for its answers");
-}
-
-/* The window of an open loop begins before the load has built up: what is missing lowers its means. */
-static void early_window(const struct stage_data *s, const struct plan *plan, struct point *p)
-{
-    double e2e = p->metric[METRIC_E2E].q[0] / 1e3, missing = missing_start(s, p);
-    double share =
-        missing * missing / 2 / (e2e * p->window_s); /* requests in flight rise in a line until an answer's time */
-    char n[4][HUMAN_MAX];
-    if (!(missing > 0) || p->outrun || share <= plan->verdict_achieved) return;
-    verdict_doubt(
-        &p->verdict, DOUBT_EARLY_WINDOW, VERDICT_SUSPECT,
-        "the window began %s s after the first request, and an answer takes %s s: until then fewer were in flight, "
-        "and the means are too low by about %s. Make load.warmup at least %s s",
-        human_number((double)s->plan.warmup_ns / 1e9, n[0]), human_number(e2e, n[1]), human_percent(share, n[2]),
-        human_number(ceil(e2e), n[3]));
 }
 
 /* A stage by count ends with its last request, and those that hang end with a timeout long after all others. */
@@ -633,8 +547,7 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     ret->error_rate = ended ? (double)point_errors(ret) / (double)ended : (double)NAN;
     ledger_compute(s, ret);
     ret->by_count = by_count(s, plan, ret);
-    ret->overrun = overrun(s, plan);
-    if (waited_in_vain(s)) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
+    if (outrun_waited_in_vain(s)) ret->unsent_share = 1 - (double)c[COUNTER_SENT] / (double)c[COUNTER_DUE];
 
     struct steadiness st;
     double from = (double)s->plan.warmup_ns / 1e9, to = from + ret->window_s;
@@ -650,11 +563,12 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     if (ret->steady != STEADY_NO) ret->steady = st.steady;
     steady_pass_of(s, plan, &ret->passes);
     ret->no_memory |= ret->passes.no_memory;
-    if (st.backlog && s->plan.max_concurrency == 0)
-        ret->overrun =
-            ramp || ret->requests_per_s + (failed_in_time(s, to) + (double)(ret->window_cancelled + ret->window_hung)) /
-                                              ret->window_s <
-                        ret->arrivals_per_s * (1 - plan->verdict_achieved);
+    struct outrun_window window = {ret->window_s,           to,
+                                   ret->arrivals_per_s,     ret->requests_per_s,
+                                   ret->window_cancelled,   ret->window_hung,
+                                   ret->by_count,           &ret->metric[METRIC_TTFT],
+                                   &ret->metric[METRIC_E2E]};
+    ret->overrun = outrun_look(s, &st, plan, &window);
     ret->drift = st.drift;
     ret->output_by_law = ret->overrun ? (double)NAN : steady_by_law(s, ret->concurrency);
     steady_interval(ret->output_tokens_per_s, st.half_width, ret->output_by_law, ret->window_ok, &ret->output_lo,
@@ -667,8 +581,8 @@ static void compute(const struct stage_data *s, const struct plan *plan, const s
     server_compute(s, plan, from + ret->warmup_cut_s, to, ret);
     judge(s, plan, agents, ret);
     ret->still = stood_still(s, from, to, ret);
-    outrun(s, &st, plan, ret);
-    early_window(s, plan, ret);
+    ret->outrun = outrun_tell(s, &st, plan, &window, ret->overrun, &ret->verdict);
+    if (!ret->outrun) outrun_early_window(s, plan, &window, &ret->verdict);
     if (!ret->still && !ret->outrun)
         ret->no_memory |= startup_tell(s, plan, ret->blocks_from_s, to, &ret->steady, &ret->verdict) != 0;
     if (!ret->still && !ret->window_hung) check_little(s, ret); /* which would be off for that reason */
