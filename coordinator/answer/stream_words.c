@@ -15,6 +15,7 @@
 #define ENDS_TELL 0.01         /* of the answers that ended in a way that changes what the numbers mean */
 #define GATHERED_TELL 0.1      /* of the token events, or of the answers */
 #define MOSTLY_GATHERED 0.5    /* of the token events: a buffer, and not what piled up for once */
+#define BUFFERED 0.33          /* of the token events: a rule of what sends them, which two at a time are too */
 #define AGAIN_TELL 2           /* times that each record was sent */
 #define UNKNOWN_TELL 0.01      /* events per request that no API knows, before they are said */
 #define FIRST_MOST 200         /* bytes of the server's words; the reports have all of them */
@@ -202,10 +203,16 @@ static void say_gathered(struct answer *a)
         return;
     }
     if (!(a->gathered > GATHERED_TELL) || stalls_gather(a)) return;
-    answer_say_percent(
-        a, "", a->gathered,
-        " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
-        "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
+    if (a->gathered > BUFFERED)
+        answer_say_percent(
+            a, "", a->gathered,
+            " of the token events came in one read with the one before: a proxy buffers the stream, or the server "
+            "sends several at once. TTFT and the gaps between tokens are the buffer's. ");
+    else
+        answer_say_percent(a, "", a->gathered,
+                           " of the token events came in one read with the one before: the server, or something in "
+                           "front of it, now and then held tokens back and sent several at once. The gaps between "
+                           "tokens are in part those. ");
 }
 
 /* Gateways send a blank at once, and some servers begin all answers before they continue any. */

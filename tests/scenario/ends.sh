@@ -1,4 +1,4 @@
-# How answers end. target.end: auto learns it at the first streams and says so; finish reasons are counted by reason; a proxy that buffers is told of.
+# How answers end. target.end: auto learns it at the first streams and says so; finish reasons are counted by reason.
 . "$(dirname "$0")/lib.sh"
 one() { jq -r ".points[0] | $1" "$OUT/summary.json"; }
 ends_plan() { # LOAD [MORE]
@@ -55,9 +55,9 @@ expect_text out.log "retry-after: 7"
 kill -INT "$SIM_PID"
 
 # A server of our own: MODE is an argument. held: the body stays open after the finish reason. filter: every fourth answer is ended by a filter, every third by a limit of
-# the server. relay PORT: passes on what the simulator sends, in lumps of a tenth of a second.
+# the server.
 cat >"$TMP/server.py" <<'END'
-import http.server, json, socket, sys, threading, time
+import http.server, json, sys, threading, time
 mode, lock, count = sys.argv[1], threading.Lock(), 0
 def chunk(content="", finish=None, usage=None):
     c = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
@@ -77,8 +77,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if mode == "relay":
-            return self.relay(body)
         n = json.loads(body)["max_tokens"]
         if mode == "choices": return self.choices(n)
         short = mode == "filter" and (k % 4 == 0 or k % 3 == 0)
@@ -100,21 +98,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.put(chunk("a", "length" if i == n - 1 else None).replace(b'"index": 0', b'"index": %d' % k))
         self.put(b"data: " + json.dumps({"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 2 * n}}).encode() + b"\n\ndata: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
-    def relay(self, body):
-        s = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
-        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        f = s.makefile("rb")
-        while f.readline().strip(): pass
-        held, since = b"", time.monotonic()
-        while size := int(f.readline().strip() or b"0", 16):
-            held += f.read(size)
-            f.readline()
-            if time.monotonic() - since > 0.1:
-                self.put(held)
-                held, since = b"", time.monotonic()
-        if held: self.put(held)
-        self.wfile.write(b"0\r\n\r\n")
-        s.close()
     def log_message(self, *a): pass
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
@@ -158,18 +141,4 @@ expect '.points[0] | .tpot_ms.p50 > 15 and .itl_ms.p50 > 15' 'the pace is that o
 expect '.points[0].evidence.counters.short_requests == 0'
 kill "$SERVER_PID"
 
-# Ten milliseconds a token, with and without a proxy that sends them in lumps.
-sim --ttft 20ms --tpot 10ms
-buffered() { jq -r '.points[0].evidence.counters | .gathered / .events' "$OUT/summary.json"; }
-lumps() { jq -r '.points[0].evidence.counters | (.gathered + .blurred) / .events' "$OUT/summary.json"; } # a busy agent reads some of them late
-plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
-plateau_run --local 1
-awk -v x="$(buffered)" 'BEGIN { exit !(x < 0.1) }' && ok "no proxy: $(buffered) of the events came with another" || fail "no proxy: $(buffered) of the events came with another"
-grep -q 'a proxy buffers' "$TMP/out.log" && fail 'a proxy is named where none is'
-serve relay "$SIM_PORT"
-plan 'workload: {synthetic: {input_tokens: 16, output_tokens: 60}}' 'load: {concurrency: 2, requests: 8}'
-plateau_run --local 1
-expect '.points[0].ledger | .due == 8 and .ok == 8' 'behind the proxy: all are ok'
-awk -v x="$(lumps)" 'BEGIN { exit !(x > 0.7) }' && ok "a proxy: $(lumps) of the events came with another" || fail "a proxy: $(lumps) of the events came with another"
-expect_text out.log 'of the token events came in one read with the one before: a proxy buffers the stream'
 finish
